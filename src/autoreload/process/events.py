@@ -1,0 +1,54 @@
+"""What the runner tells of the command and its process tree."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Started(NamedTuple):
+    """The command of start number `run` was executed."""
+
+    run: int
+    pid: int
+
+
+class Failed(NamedTuple):
+    """It could not be executed."""
+
+    run: int
+    errno: int
+    what: str
+    """The path that the error is about: the executable, or the start directory."""
+    fresh: bool
+    """It (or the folder it should be in) changed within the last two seconds: perhaps it is being rebuilt."""
+
+
+class Exited(NamedTuple):
+    """The command itself ended; descendants may live on."""
+
+    run: int
+    code: int
+    """Exit code; -N if signal N killed it, as in subprocess."""
+
+
+class Emptied(NamedTuple):
+    """Nothing of the tree is left: the answer to stop number `token`."""
+
+    token: int
+    killed: int
+    """How many had to be sent SIGKILL."""
+
+
+class Stuck(NamedTuple):
+    """Processes that do not die though they were sent SIGKILL, or that may not be signalled; told once a stop."""
+
+    token: int
+    processes: tuple[tuple[int, str, str], ...]
+    """(pid, name, why)"""
+
+
+class GuardLost(NamedTuple):
+    """The guard was killed. What it left is dead by now, and a new guard is there."""
+
+
+Event = Started | Failed | Exited | Emptied | Stuck | GuardLost

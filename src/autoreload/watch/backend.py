@@ -1,0 +1,59 @@
+"""The protocol that every backend speaks, and what a backend may ask of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple, Protocol
+
+from autoreload.core.change import Change
+
+
+class Interest(Protocol):
+    """What is worth watching, by name alone. The filter has the last word on each change."""
+
+    def wants_directory(self, path: str) -> bool:
+        """False: neither watched nor descended into."""
+
+    def wants_file(self, path: str) -> bool:
+        """May a change of this file matter? Cheap, asked for every file seen; may say yes too often, never no."""
+
+    def listed(self, directory: str, names: Collection[str]) -> None:
+        """`directory` holds `names`. Told before any of its subdirectories is judged: it may hold an ignore file."""
+
+
+class Notice(NamedTuple):
+    """Something about the watching that a person should know, in one line."""
+
+    what: str
+    remedy: str = ""
+    detail: bool = False
+    """Only for those who asked for details."""
+
+
+class Backend(Protocol):
+    """Tells of every change of a wanted file below its roots, at least once.
+
+    A change that happened before a directory was first looked at, but at or after the moment given as `since` when
+    the backend was made, is told too. All calls return at once.
+    """
+
+    def fileno(self) -> int:
+        """Readable when `read` has something to tell; -1 if it has no descriptor."""
+
+    def read(self, now: float) -> list[Change]:
+        """What happened since the last call, in order, and a slice (at most some milliseconds) of background work.
+
+        `now`: monotonic seconds.
+        """
+
+    def deadline(self) -> float | None:
+        """When `read` wants to be called though nothing is readable (monotonic seconds); None: no need."""
+
+    def rejudge(self) -> None:
+        """The interest has changed its mind about directories: judge all of them again, in later slices."""
+
+    def notices(self) -> list[Notice]:
+        """What there is to say since the last call."""
+
+    def close(self) -> None:
+        """Let go of every descriptor and watch."""
