@@ -46,10 +46,10 @@ def make(directory: Path, groups: list[str]) -> int:
         made_in(directory).write_text(str(directory))
     table = tomllib.loads(pyproject.decode())["dependency-groups"]
     wanted = sorted({requirement for group in groups for requirement in requirements(table, group)})
-    pip = [directory / "bin" / "python", "-I", "-m", "pip", "--quiet", "--quiet", "--disable-pip-version-check"]
+    pip = [str(directory / "bin" / "python"), "-I", "-m", "pip", "--quiet", "--quiet", "--disable-pip-version-check"]
     # A user-wide `user = true` would be an error in an environment.
     installed = subprocess.run(
-        [*pip, "install", "--no-input", "--editable", ROOT, *wanted],
+        [*pip, "install", "--no-input", "--editable", str(ROOT), *wanted],
         env=os.environ | {"PIP_USER": "0"},
         stdin=subprocess.DEVNULL,
     )

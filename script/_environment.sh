@@ -53,7 +53,8 @@ choose_python() {
 
 _consider() {
     [ -f "$1" ] && [ -x "$1" ] || return 0
-    _answer=$("$1" -I -c "$_probe" </dev/null 2>/dev/null) || return 0
+    # The braces silence the shell too, which tells of a program that crashes.
+    { _answer=$("$1" -I -c "$_probe" </dev/null); } 2>/dev/null || return 0
     case $_answer in
         'python3 '[0-9]*' '[01]) ;;
         *) return 0 ;;
