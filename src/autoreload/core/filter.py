@@ -57,7 +57,7 @@ class Facts(Protocol):
         """Does it hold an `__init__.py`?"""
 
     def is_environment(self, directory: str) -> bool:
-        """Is it a virtual environment (does it hold a `pyvenv.cfg`)?"""
+        """Is it known to be a virtual environment? That it holds a `pyvenv.cfg` shows only once it is listed."""
 
 
 class Rules(NamedTuple):
@@ -167,7 +167,7 @@ class Filter:
             return "a folder that is always ignored"
         if name in BUILD_FOLDERS and not self._facts.is_package(directory):
             return "a folder of build output"
-        if self._facts.is_environment(directory):
+        if self._facts.is_environment(directory) or self._facts.is_environment(directory[: -len(name) - 1]):
             return "a virtual environment"
         if rule := self._facts.ignored_by(directory, True):
             return f"ignored by {rule}"

@@ -1,0 +1,220 @@
+"""Everything that a person reads: one line for what was done and why, on standard error.
+
+Writing never blocks the loop nor ends it: a line that cannot be written now (a full pipe, a stopped terminal, a reader
+that is gone) is dropped, and their number is told with the next line that can.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+
+from autoreload.core.change import Kind
+from autoreload.core.lifecycle import Cause, State
+
+
+class Level(IntEnum):
+    """What a line is for; those above the level asked for are left out."""
+
+    ATTENTION = 0
+    ROUTINE = 1
+    DETAIL = 2
+
+
+CLEAR = "\x1b[H\x1b[2J\x1b[3J"
+LARGEST_WRITE = select.PIPE_BUF
+"""A pipe that is ready takes as many bytes without blocking (pipe(7))."""
+_STYLES = {Level.ATTENTION: "\x1b[1;33m", Level.ROUTINE: "\x1b[1;36m", Level.DETAIL: "\x1b[2m"}
+_RESET = "\x1b[0m"
+_DEEDS = {Kind.VANISHED: " (deleted)"}
+
+
+class Report:
+    """Writes lines to a descriptor, without ever raising or blocking."""
+
+    def __init__(self, fd: int, level: Level, environ: Mapping[str, str], base: str) -> None:
+        """`base`: paths below it are shown relative to it."""
+        self._fd = fd
+        self._level = level
+        self._base = base.rstrip("/") + "/"
+        self._dropped = 0
+        self._is_terminal = os.isatty(fd) and environ.get("TERM", "dumb") != "dumb"
+        self._colours = self._is_terminal and not environ.get("NO_COLOR") or bool(environ.get("FORCE_COLOR"))
+
+    # -- lines ---------------------------------------------------------------------------------------------------------
+    def monitoring(self, root: str, what: str, postponed: bool) -> None:
+        """The first line. `what`: the endings that matter."""
+        first = "the command starts at the first change; " if postponed else ""
+        self._line(Level.ROUTINE, f"Start monitoring {printable(root)} ({what}; {first}type Ctrl-C to exit)")
+
+    def restart(self, cause: Cause, burst: Mapping[str, Kind]) -> None:
+        """The command is started again."""
+        if cause is Cause.CHANGE:
+            self._line(Level.ROUTINE, f"Modification detected, restart process: {self._files(burst)}")
+        elif cause is Cause.EXIT:
+            self._line(Level.ROUTINE, "Restart process: it had ended by itself (--on-exit restart)")
+        elif cause is Cause.GUARD:
+            self._line(Level.ATTENTION, "The process that guards the command was killed, restart process")
+
+    def exited(self, code: int, seconds: float, state: State, delay: float) -> None:
+        """The command ended by itself."""
+        how = f"was killed by {signal_name(-code)}" if code < 0 else f"exited with code {code}"
+        level = Level.ATTENTION if code else Level.ROUTINE
+        self._line(level, f"Process {how} after {_seconds(seconds)}{_next(state, delay)}")
+
+    def failed(self, shown: str, what: str, code: int, state: State) -> None:
+        """The command could not be executed."""
+        reason, remedy = os.strerror(code), ""
+        if code == errno.ENOENT:
+            reason, remedy = "there is no such file or command", "check its name and PATH"
+        elif code == errno.EACCES:
+            reason, remedy = "it is not executable", f"chmod +x {printable(what)}, or name its interpreter"
+        elif code == errno.ENOEXEC:
+            remedy = "it is neither a program nor a script with a #! line"
+        remedy = f" ({remedy})" if remedy else ""
+        subject = printable(what) if what == shown or not what else f"{printable(what)} of {printable(shown)}"
+        waiting = "; waiting for it" if state is State.BACKING_OFF else _next(state, 0.0)
+        self._line(Level.ATTENTION, f"Cannot start {subject}: {reason}{remedy}{waiting}")
+
+    def directory_gone(self, directory: str, code: int, state: State) -> None:
+        """The start directory could not be entered."""
+        self._line(Level.ATTENTION, f"Cannot enter {printable(directory)}: {os.strerror(code)}{_next(state, 0.0)}")
+
+    def ending(self, signal: int, alive: bool) -> None:
+        """Somebody wants autoreload to end."""
+        more = ", stop process (Ctrl-C again kills it)" if alive else ""
+        self._line(Level.ROUTINE, f"{signal_name(signal)} received{more}")
+
+    def stuck(self, processes: Sequence[tuple[int, str, str]], ending: bool) -> None:
+        """Some processes cannot be ended."""
+        for pid, name, why in processes:
+            then = "" if ending else "; the command is not started again before it is gone"
+            self._line(Level.ATTENTION, f"Cannot end process {pid} ({printable(name)}): {why}{then}")
+
+    def repeating(self, path: str, times: int) -> None:
+        """The same file keeps changing right after each start."""
+        name = self._shown(path)
+        self._line(
+            Level.ATTENTION,
+            f"{name} changed right after each of the last {times} starts; "
+            f"if the command writes it itself: --ignore {_glob(name)}",
+        )
+
+    def output(self, path: str) -> None:
+        """A file is the command's own output from here on."""
+        self._line(Level.ATTENTION, f"{self._shown(path)} is written by each run of the command; it no longer counts")
+
+    def not_counted(self, path: str, kind: Kind, reason: str) -> None:
+        """Why a change does not restart the command."""
+        self._line(Level.ATTENTION, f"No restart for {self._shown(path)}, {kind.value}: {reason}")
+
+    def stale_bytecode(self, path: str, why: str) -> None:
+        """Cached bytecode of a changed source could not be removed."""
+        self._line(Level.ATTENTION, f"Cannot remove {self._shown(path)}: {why}; Python may run the old code from it")
+
+    def notice(self, what: str, remedy: str, detail: bool) -> None:
+        """Something about the watching."""
+        self._line(Level.DETAIL if detail else Level.ATTENTION, printable(what) + (f"; {printable(remedy)}" * bool(remedy)))
+
+    def detail(self, text: str) -> None:
+        """For those who want to know more."""
+        self._line(Level.DETAIL, printable(text))
+
+    def bug(self, error: BaseException) -> None:
+        """autoreload itself failed."""
+        import traceback
+
+        if self._level >= Level.DETAIL:
+            self._write("".join(traceback.format_exception(error)))
+            hint = "please report it with the lines above"
+        else:
+            hint = "please report it with what -v shows"
+        self._line(Level.ATTENTION, f"autoreload failed, this is a bug: {type(error).__name__}: {printable(str(error))}; {hint}")
+
+    def clear(self) -> None:
+        """Clear the screen, if there is one."""
+        if self._is_terminal:
+            self._write(CLEAR)
+
+    # -- how they look -------------------------------------------------------------------------------------------------
+    def _files(self, burst: Mapping[str, Kind]) -> str:
+        paths = list(burst)
+        first = paths[0]
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        return f"{self._shown(first)}{_DEEDS.get(burst[first], '')}{more}"
+
+    def _shown(self, path: str) -> str:
+        return printable(path.removeprefix(self._base))
+
+    def _line(self, level: Level, text: str) -> None:
+        if level > self._level:
+            return
+        dropped = f"({self._dropped} lines could not be written) " if self._dropped else ""
+        line = f"==> {dropped}{text} <=="
+        if self._colours:
+            line = f"{_STYLES[level]}{line}{_RESET}"
+        if self._write(line + "\n"):
+            self._dropped = 0
+        else:
+            self._dropped += 1
+
+    def _write(self, text: str) -> bool:
+        data = text.encode("utf-8", "backslashreplace")
+        try:
+            for start in range(0, len(data), LARGEST_WRITE):
+                if not _writable(self._fd):
+                    return False
+                os.write(self._fd, data[start : start + LARGEST_WRITE])
+        except OSError:  # EPIPE, EIO of a closed terminal, EBADF, ENOSPC of a file, EAGAIN
+            return False
+        return True
+
+
+def _writable(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return any(events & select.POLLOUT for _, events in poll.poll(0))
+
+
+def _next(state: State, delay: float) -> str:
+    if state is State.IDLE:
+        return "; waiting for a change"
+    if state is State.BACKING_OFF:
+        return f"; restart in {_seconds(delay)}"
+    return ""
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _glob(name: str) -> str:
+    import shlex
+
+    return shlex.quote(name)
+
+
+def signal_name(number: int) -> str:
+    """`SIGTERM` for 15; `signal 99` for one without a name."""
+    import signal
+
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def printable(text: str) -> str:
+    """`text` fit for a terminal: what is not printable, or was not UTF-8, is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that is not UTF-8, as os.fsdecode has it
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()

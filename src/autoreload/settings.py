@@ -1,0 +1,365 @@
+"""Every option, declared once: its name, its type, its default, its help. All else is derived from this table:
+the command line, the keys of pyproject.toml, `--help`, the pages under docs/options/."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from autoreload.errors import UserError
+
+
+class Settings(NamedTuple):
+    """The values of all options."""
+
+    watch: tuple[str, ...] = ()
+    extensions: tuple[str, ...] | None = None
+    include: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    no_ignore: bool = False
+    signal: str = "TERM"
+    stop_timeout: float = 5.0
+    debounce: float = 0.005
+    postpone: bool = False
+    on_exit: str = "wait"
+    clear: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    explain: bool = False
+
+
+class Option(NamedTuple):
+    """One option. Its name is the field of `Settings`; the flag and the key are that name with dashes."""
+
+    name: str
+    parse: Callable[[str], Any] | None
+    """From the words of a person to the value; raises ValueError(what it must be). None: a flag without a value."""
+    help: str
+    page: str
+    """The rest of what there is to know, for its page in the documentation."""
+    metavar: str = ""
+    short: str = ""
+    repeatable: bool = False
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def default(self) -> Any:
+        return Settings._field_defaults[self.name]
+
+
+# -- types -----------------------------------------------------------------------------------------------------------
+def duration(text: str) -> float:
+    """Seconds, from `500ms`, `2s`, `1.5m` or a bare number of seconds."""
+    number, factor = text.strip(), 1.0
+    for unit, seconds in (("ms", 0.001), ("s", 1.0), ("m", 60.0)):
+        if number.endswith(unit):
+            number, factor = number[: -len(unit)], seconds
+            break
+    try:
+        value = float(number) * factor
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 86400:  # false for nan too
+        raise ValueError("a duration such as 500ms, 2s, or a number of seconds")
+    return value
+
+
+def signal_name(text: str) -> str:
+    """`TERM`, from `TERM`, `SIGTERM`, `sigterm` or `15`."""
+    import signal
+
+    name = text.strip().upper().removeprefix("SIG")
+    try:
+        found = signal.Signals(int(name)) if name.isdigit() else signal.Signals["SIG" + name]
+    except (KeyError, ValueError):
+        raise ValueError("a signal such as TERM, INT, HUP or a number") from None
+    if found in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGCONT, signal.SIGCHLD):
+        raise ValueError("a signal that asks a command to end, such as TERM or INT")
+    return found.name.removeprefix("SIG")
+
+
+def suffixes(text: str) -> tuple[str, ...]:
+    """`(".py", "_test.py")`, from `py,_test.py`: what does not begin with a dot, an underscore or a star gets a dot."""
+    found = []
+    for item in text.split(","):
+        word = item.strip().removeprefix("*")
+        if not word:
+            continue
+        if "/" in word or "*" in word:
+            raise ValueError("a list of extensions such as .py,.html (for a pattern there is --include)")
+        found.append(word if word[0] in "._" else "." + word)
+    if not found:
+        raise ValueError("a list of extensions such as .py,.html")
+    return tuple(dict.fromkeys(found))
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """One of these words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return text
+
+    return parse
+
+
+def filled(text: str) -> str:
+    """Any text but an empty one."""
+    if not text:
+        raise ValueError("not empty")
+    return text
+
+
+# -- the table -------------------------------------------------------------------------------------------------------
+OPTIONS = (
+    Option(
+        "watch",
+        filled,
+        "a folder or a single file to watch; may be given again [default: this folder]",
+        """What is named here is never ignored, whatever `.gitignore` or the built-in rules say, so
+`--watch .venv/lib/python3.12/site-packages/mylib` works. What lies *below* it is judged as anywhere else.
+A folder that vanishes and comes back is noticed, and the command is started in the new one.
+Without this option the folder autoreload was called in is watched (with a command from `pyproject.toml`: the folder of
+that file). `/` and your home directory are watched only if you name them.""",
+        metavar="PATH",
+        repeatable=True,
+    ),
+    Option(
+        "extensions",
+        suffixes,
+        "endings of the files that matter, as in .py,.html [default: .py and configuration files for a Python "
+        "command, every file for any other]",
+        """A list with commas; `-e py` is the same as `-e .py`, and an ending may be longer than an extension:
+`-e _test.py`. Given again, it adds. Without it a Python command is restarted for
+`.py .toml .ini .cfg .conf .yaml .yml .env`, any other command for every file that is not ignored.""",
+        metavar="LIST",
+        short="e",
+        repeatable=True,
+    ),
+    Option(
+        "include",
+        filled,
+        "files that matter as well, whatever their ending, as in 'templates/**' or Makefile",
+        """A pattern as in `.gitignore`: without a slash it matches the name at any depth, with one it is relative to the
+folder autoreload was called in. It adds to `--extensions`, and wins over `.gitignore` (but not over `--ignore`,
+and not inside a folder that is ignored as a whole: name that folder with `--watch`).""",
+        metavar="GLOB",
+        repeatable=True,
+    ),
+    Option(
+        "ignore",
+        filled,
+        "files and folders that do not matter, as in 'static/**' or '*_pb2.py'",
+        """A pattern as in `.gitignore`. It wins over every other rule. A folder that matches is not even watched, which
+saves time and kernel memory for large ones.""",
+        metavar="GLOB",
+        short="i",
+        repeatable=True,
+    ),
+    Option(
+        "no_ignore",
+        None,
+        "let everything matter: no .gitignore, no built-in list of what is ignored",
+        """Without this option autoreload ignores, and does not even watch: folders of version control, bytecode,
+virtual environments, `node_modules`, caches and build output; the files that editors and runs leave behind (swap,
+backup and lock files, logs, pid files, databases, coverage reports); and what `.gitignore` names (nested ones, the
+global one and `.git/info/exclude` too), but for `.env` files and the files named in the command's own arguments.
+`--ignore` still works.""",
+    ),
+    Option(
+        "signal",
+        signal_name,
+        "the signal that asks the command to end [default: TERM]",
+        """`TERM`, `SIGTERM` and `15` are the same. What has not ended after `--stop-timeout` is killed, with all its
+descendants.""",
+        metavar="NAME",
+    ),
+    Option(
+        "stop_timeout",
+        duration,
+        "how long the command may take to end before it is killed [default: 5s]",
+        """The grace period. A command that ends earlier is never waited for. It counts for a restart and for the end of
+autoreload (Ctrl-C, SIGTERM) alike; a second Ctrl-C kills at once. `0` kills at once always. Durations are written
+`500ms`, `2s` or as a bare number of seconds.""",
+        metavar="TIME",
+    ),
+    Option(
+        "debounce",
+        duration,
+        "how long no file may change before the restart [default: 5ms]",
+        """One save is often several events. The default is short because bursts are recognised: once several files
+changed, 50 ms of quiet are awaited, and up to 500 ms when changes keep overtaking the starts (a slow formatter). A file
+in the middle of its save is waited for in any case. A larger value here raises all of these.""",
+        metavar="TIME",
+    ),
+    Option(
+        "postpone",
+        None,
+        "do not start the command before the first change",
+        "For a command that is a reaction (a test run, a build) and not a server.",
+        short="p",
+    ),
+    Option(
+        "on_exit",
+        one_of("wait", "restart", "quit"),
+        "when the command ends by itself: wait for a change, restart it, or quit [default: wait]",
+        """`restart` waits 0.1 s before the first attempt and twice as long before each further one, up to 30 s; a run of
+10 s or more starts the count again. `quit` ends autoreload with the exit code of the command (128 + N if signal N
+killed it, 127 or 126 if it could not be executed).""",
+        metavar="wait|restart|quit",
+    ),
+    Option(
+        "clear",
+        None,
+        "clear the screen before each start",
+        "Only when standard error is a terminal.",
+        short="c",
+    ),
+    Option(
+        "quiet",
+        None,
+        "say only what needs your attention",
+        "Start, restart and exit lines are left out; warnings and errors stay.",
+        short="q",
+    ),
+    Option(
+        "verbose",
+        None,
+        "say more: what is watched, how long things took, tracebacks of our own bugs",
+        "What this adds is for finding out what happens; scripts should not rely on its wording.",
+        short="v",
+    ),
+    Option(
+        "explain",
+        None,
+        "say for each change that does not restart the command why not",
+        """One line a change, with the rule that took it out: an extension, a line of an ignore file, a built-in rule.
+Folders that are ignored as a whole are not watched, so nothing is said of what happens in them.""",
+    ),
+)
+BY_NAME = {option.name: option for option in OPTIONS}
+
+USAGE = """\
+usage: autoreload [OPTIONS] [--] COMMAND [ARG...]
+       autoreload [OPTIONS] PATH EXTENSIONS 'COMMAND'"""
+EXAMPLES = """\
+  autoreload python app.py                      restart when a .py or configuration file changes
+  autoreload . .py,.xml,.conf './server -c x'   PATH, EXTENSIONS and COMMAND, in one string
+  autoreload -e .py,.html -- flask run -p 8000  choose what matters; -- ends the options"""
+SHORT_USAGE = f"""\
+{USAGE}
+
+{EXAMPLES}
+
+More: autoreload --help"""
+
+
+def help_text() -> str:
+    """What `--help` prints."""
+    rows = [(_left(option), option.help) for option in OPTIONS]
+    rows += [("    --version", "print the version"), ("-h, --help", "print this")]
+    lines = [
+        "autoreload runs a command, watches a tree, and restarts the command when a file that matters changes.",
+        "",
+        EXAMPLES,
+        "",
+        USAGE,
+        "",
+    ]
+    for left, text in rows:
+        lines += _row(left, text)
+    lines += [
+        "",
+        "TIME is 500ms, 2s or a number of seconds. GLOB is a pattern as in .gitignore.",
+        "The same names in [tool.autoreload] of pyproject.toml set defaults; `command` there makes",
+        "`autoreload` alone enough. Ctrl-C ends autoreload and all that the command started.",
+    ]
+    return "\n".join(lines)
+
+
+def _left(option: Option) -> str:
+    short = f"-{option.short}, " if option.short else "    "
+    return f"{short}{option.flag}" + (f" {option.metavar}" if option.metavar else "")
+
+
+def _row(left: str, text: str, column: int = 26, width: int = 100) -> list[str]:
+    lines, line = [], f"  {left}"
+    if len(line) > column - 2:
+        lines.append(line)
+        line = ""
+    line = line.ljust(column)
+    for word in text.split():
+        if len(line) + len(word) >= width and line.strip():
+            lines.append(line.rstrip())
+            line = " " * column
+        line += word + " "
+    return [*lines, line.rstrip()]
+
+
+# -- from words to values --------------------------------------------------------------------------------------------
+def parse(option: Option, words: Iterable[str], source: str) -> Any:
+    """The value of an option that was given as `words`, one for each time it was given.
+
+    `source`: where, as a person would name it (`--signal`, `signal in /app/pyproject.toml`).
+    Raises UserError.
+    """
+    if option.parse is None:
+        return True
+    values = []
+    for word in words:
+        try:
+            values.append(option.parse(word))
+        except ValueError as error:
+            raise UserError(f"{source}: {word!r} is not valid", f"it must be {error}") from None
+    if not option.repeatable:
+        return values[-1]
+    return tuple(item for value in values for item in (value if isinstance(value, tuple) else (value,)))
+
+
+def from_table(table: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The values of a `[tool.autoreload]` table, by option name; `command` is left as it is.
+
+    Raises UserError for an unknown key or a value of the wrong type.
+    """
+    values: dict[str, Any] = {}
+    for key, given in table.items():
+        option = BY_NAME.get(key.replace("-", "_"))
+        where = f"{key} in {source}"
+        if key == "command":
+            values[key] = _command(given, where)
+        elif option is None:
+            known = [*(o.flag[2:] for o in OPTIONS), "command"]
+            raise UserError(f"{source}: unknown key {key!r} in [tool.autoreload]", nearest(key, known))
+        elif option.parse is None:
+            if not isinstance(given, bool):
+                raise UserError(f"{where} is {given!r}", "it must be true or false")
+            values[option.name] = given
+        else:
+            several = given if isinstance(given, list) and option.repeatable else [given]
+            for word in several:
+                if isinstance(word, bool) or not isinstance(word, (str, int, float)):
+                    raise UserError(f"{where} is {word!r}", "it must be text" + " or a list of it" * option.repeatable)
+            if several:
+                values[option.name] = parse(option, [str(word) for word in several], where)
+    return values
+
+
+def _command(given: Any, where: str) -> str | list[str]:
+    if isinstance(given, str) and given.strip():
+        return given
+    if isinstance(given, list) and given and all(isinstance(word, str) for word in given):
+        return given
+    raise UserError(f"{where} is {given!r}", "it must be text or a list of words")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A remedy for a word that nobody knows."""
+    import difflib
+
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
