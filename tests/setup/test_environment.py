@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,7 +171,7 @@ def test_a_real_python_answers_the_question(machine: Machine) -> None:
 
 def test_an_included_group_brings_its_requirements() -> None:
     """Older pips do not know of dependency groups, so they are taken apart here."""
-    table = {
+    table: dict[str, list[Any]] = {
         "test": ["pytest"],
         "lint": ["ruff", {"include-group": "test"}],
         "dev": [{"include-group": "lint"}, "build"],
