@@ -59,6 +59,12 @@ class Report:
         elif cause is Cause.GUARD:
             self._line(Level.ATTENTION, "The process that guards the command was killed, restart process")
 
+    def slow_stop(self, burst: Mapping[str, Kind], seconds: float) -> None:
+        """The old process takes its time to end."""
+        why = f"Modification detected ({self._files(burst)}), " if burst else ""
+        kill = f"; it is killed in {_seconds(seconds)}" if seconds > 0 else ""
+        self._line(Level.ROUTINE, f"{why}waiting for the process to end{kill}")
+
     def exited(self, code: int, seconds: float, state: State, delay: float) -> None:
         """The command ended by itself."""
         how = f"was killed by {signal_name(-code)}" if code < 0 else f"exited with code {code}"

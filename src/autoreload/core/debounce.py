@@ -108,8 +108,12 @@ class Debounce:
             moments += [self._first + self._shortest, self._settles_at()]
         return min((moment for moment in moments if moment > now), default=None)
 
+    def changed(self) -> dict[str, Kind]:
+        """The changed files so far, in order, with what happened to each last."""
+        return dict(self._changed)
+
     def take(self, now: float) -> dict[str, Kind]:
-        """The changed files, in order, with what happened to each last; a start is made for them at `now`."""
+        """As `changed`; a start is made for them at `now`, and the next burst begins."""
         burst, self._changed = self._changed, {}
         self._started_at = now
         self._started_for = frozenset(burst)

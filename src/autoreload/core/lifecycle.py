@@ -133,9 +133,11 @@ class TellFailure(NamedTuple):
 
 
 class TellEnding(NamedTuple):
-    """Say that autoreload ends, with a command that was asked to."""
+    """Say that autoreload ends because of this signal."""
 
     signal: int
+    alive: bool
+    """Is there something to stop first?"""
 
 
 class Finish(NamedTuple):
@@ -215,6 +217,11 @@ class Lifecycle:
     def deadline(self) -> float | None:
         """When `Ticked` is due, if the state lasts so long."""
         return self._due if self.state is State.BACKING_OFF else None
+
+    @property
+    def ending(self) -> bool:
+        """Will autoreload end once the tree is gone?"""
+        return self._ending is not None
 
     # -- starting ----------------------------------------------------------------------------------------------------
     def _begin(self, happened: Begin, now: float) -> list[Action]:
@@ -324,9 +331,6 @@ class Lifecycle:
         return []
 
     def _guard_lost(self, happened: GuardLost, now: float) -> list[Action]:
-        return self._start_anew(now)
-
-    def _start_anew(self, now: float) -> list[Action]:
         self._alive = False
         return self._start(Cause.GUARD, now)
 
@@ -343,8 +347,7 @@ class Lifecycle:
         wanted = happened.signal if happened.signal == signal.SIGINT else self._policy.stop_signal
         if happened.from_terminal:
             wanted = self._policy.stop_signal  # for those who have not had it from the terminal
-        told: list[Action] = [TellEnding(happened.signal)]
-        return told + self._end(0, wanted, happened.from_terminal)
+        return [TellEnding(happened.signal, self._alive), *self._end(0, wanted, happened.from_terminal)]
 
     def _end(self, code: int, signal: int, from_terminal: bool) -> list[Action]:
         self._ending = code
@@ -357,7 +360,7 @@ class Lifecycle:
         if self._ending is None:  # in the middle of a restart: the stop that is under way will do
             self._ending = 0
             self._interrupts.append((happened, now))
-            return [TellEnding(happened.signal)]
+            return [TellEnding(happened.signal, alive=True)]
         again = [
             before
             for before, when in self._interrupts

@@ -1,0 +1,298 @@
+"""The loop: one thread that waits for the kernel, hands what it tells to the pure part, and carries out the answer.
+
+A change goes one way: backend -> filter -> debounce -> lifecycle -> runner -> report.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from autoreload import errors
+from autoreload.core import lifecycle as life
+from autoreload.core.change import Change, Kind
+from autoreload.core.debounce import Debounce, Phase
+from autoreload.core.filter import CODE_EXTENSIONS, PRECIOUS_NAMES, PYTHON_EXTENSIONS, Rules
+from autoreload.core.habits import Habits
+from autoreload.linux.signalfd import SignalFd
+from autoreload.process import events
+from autoreload.process.command import Command, resolve
+from autoreload.process.runner import Runner
+from autoreload.process.terminal import Terminal
+from autoreload.report import Level, Report
+
+if TYPE_CHECKING:
+    from autoreload.cli import Job
+    from autoreload.scope import Scope
+    from autoreload.watch.backend import Backend
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PASSED_ON = (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
+SLOW_STOP = 0.5
+"""A stop that takes so long is told of before it is over, seconds."""
+
+
+def run(job: Job) -> int:
+    """Do the job until something ends it. Returns the exit code. Raises UserError before anything is started."""
+    command = resolve(job.command, job.directory, os.environ)
+    chosen = job.settings
+    level = Level.ATTENTION if chosen.quiet else Level.DETAIL if chosen.verbose else Level.ROUTINE
+    report = Report(sys.stderr.fileno() if sys.stderr else 2, level, os.environ, job.directory)
+    # Blocked before anything is started: from here on a signal is an input of the loop. SIGTTOU is never wanted: a line
+    # of ours may appear while the command has the terminal for itself (tty_ioctl(4), tostop).
+    wanted = [number for number in (*ENDING, *PASSED_ON, signal.SIGTSTP) if signal.getsignal(number) != signal.SIG_IGN]
+    signals = SignalFd((*wanted, signal.SIGCHLD), blocked_too=(signal.SIGTTOU,))
+    runner = Runner(command, signals.inherited_mask)
+    session = Session(job, command, report, signals, runner)
+    try:
+        return session.run()
+    except Exception as error:  # a bug of ours must not leave the command behind
+        report.bug(error)
+        return errors.EXIT_SURVIVORS
+    finally:
+        session.close()
+
+
+class Session:
+    """One run of autoreload."""
+
+    def __init__(self, job: Job, command: Command, report: Report, signals: SignalFd, runner: Runner) -> None:
+        chosen = job.settings
+        self._job = job
+        self._command = command
+        self._report = report
+        self._signals = signals
+        self._runner = runner
+        self._terminal = Terminal()
+        self._debounce = Debounce(chosen.debounce)
+        self._habits = Habits()
+        self._lifecycle = life.Lifecycle(
+            life.Policy(
+                life.OnExit(chosen.on_exit),
+                signal.Signals["SIG" + chosen.signal],
+                chosen.stop_timeout,
+                chosen.postpone,
+            )
+        )
+        self._scope: Scope
+        self._backend: Backend
+        self._selector = selectors.SelectSelector()  # epoll rounds a timeout up to whole milliseconds
+        self._phase = Phase.QUIET
+        self._run = 0
+        self._sources: set[str] = set()
+        self._removed: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
+        self._slow_stop_at: float | None = None
+        self._exit_code: int | None = None
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+    def run(self) -> int:
+        """Until a Finish."""
+        self._begin()
+        while self._exit_code is None:
+            self._turn()
+        return self._exit_code
+
+    def _begin(self) -> None:
+        """The command starts at once; the tree is looked at while it does. `since` makes up for the order."""
+        since = time.clock_gettime_ns(time.CLOCK_REALTIME_COARSE)
+        rules = _rules(self._job, self._command)
+        if self._job.settings.clear:
+            self._report.clear()
+        what = " ".join(rules.suffixes) or "every file that is not ignored"
+        self._report.monitoring(self._job.shown_root, what, self._job.settings.postpone)
+        self._handle(life.Begin(), time.monotonic())
+
+        from autoreload.scope import Scope
+        from autoreload.watch.choose import open_backend
+
+        chosen = self._job.settings
+        self._scope = Scope(rules, self._job.directory, chosen.include, chosen.ignore, os.environ, chosen.explain)
+        self._backend = open_backend(self._job.roots, self._scope, since)
+        for source in (self._signals, self._runner, self._backend):
+            if source.fileno() >= 0:
+                self._selector.register(source.fileno(), selectors.EVENT_READ, source)
+
+    def _turn(self) -> None:
+        """Wait, then hear everybody. The backend comes before the runner, so that a start which the runner's news
+        allow is made in the knowledge of every change that happened before it."""
+        ready = {key.data for key, _ in self._selector.select(self._timeout())}
+        now = time.monotonic()
+        if self._signals in ready:
+            self._hear_signals(now)
+        for change in self._backend.read(now):
+            self._hear_change(change, now)
+        for notice in self._backend.notices():
+            self._report.notice(notice.what, notice.remedy, notice.detail)
+        self._hear_debounce(now)
+        for event in self._runner.read(now):
+            self._hear_runner(event, now)
+        due = self._lifecycle.deadline()
+        if due is not None and now >= due:
+            self._handle(life.Ticked(), now)
+        if self._slow_stop_at is not None and now >= self._slow_stop_at:
+            self._slow_stop_at = None
+            if not self._lifecycle.ending:
+                self._report.slow_stop(self._debounce.changed(), self._job.settings.stop_timeout - SLOW_STOP)
+
+    def _timeout(self) -> float | None:
+        now = time.monotonic()
+        moments = (
+            self._debounce.deadline(now) if self._phase is not Phase.SETTLED else None,
+            self._lifecycle.deadline(),
+            self._backend.deadline(),
+            self._runner.deadline(),
+            self._slow_stop_at,
+        )
+        nearest = min((moment for moment in moments if moment is not None), default=None)
+        return None if nearest is None else max(0.0, nearest - now)
+
+    # -- what happens --------------------------------------------------------------------------------------------------
+    def _hear_signals(self, now: float) -> None:
+        for received in self._signals.read():
+            if received.number == signal.SIGCHLD:
+                self._runner.reap()
+            elif received.number == signal.SIGTSTP:
+                self._terminal.suspend()
+            elif received.number in ENDING:
+                self._handle(life.Interrupted(received.number, received.from_kernel), now)
+            elif not received.from_kernel:  # what the terminal sends, the command has got itself
+                self._runner.forward(received.number)
+
+    def _hear_change(self, change: Change, now: float) -> None:
+        """From the backend through the filter to the debounce."""
+        path = change.path
+        if self._scope.reread(path):
+            self._backend.rejudge()
+        if path.endswith(".py"):
+            self._sources.add(path)
+        if change.kind is Kind.VANISHED and path in self._removed:
+            self._removed.discard(path)
+            return
+        counts, reason = self._scope.judge(path)
+        if counts and self._habits.is_output(path):
+            counts, reason = False, "the command itself writes it in each run"
+        if counts:
+            self._habits.changed(path, now)
+            self._debounce.add(change, now)
+        elif self._job.settings.explain and change.kind not in (Kind.OPENED, Kind.MODIFIED):
+            if (path, reason) not in self._told:
+                self._told.add((path, reason))
+                self._report.not_counted(path, change.kind, reason)
+
+    def _hear_debounce(self, now: float) -> None:
+        phase = self._debounce.phase(now)
+        if phase is not self._phase:
+            self._phase = phase
+            self._handle(life.Changing(phase), now)
+
+    def _hear_runner(self, event: events.Event, now: float) -> None:
+        if isinstance(event, events.GuardLost):
+            self._handle(life.GuardLost(), now)
+        elif isinstance(event, events.Emptied):
+            self._handle(life.Emptied(event.token), now)
+        elif isinstance(event, events.Stuck):
+            self._report.stuck(event.processes, self._lifecycle.ending)
+            self._handle(life.Stuck(event.token), now)
+        elif event.run != self._run:
+            pass  # news of an earlier start
+        elif isinstance(event, events.Started):
+            self._report.detail(f"process {event.pid}: {self._command.shown}")
+            self._handle(life.Started(), now)
+        elif isinstance(event, events.Failed):
+            self._failed_path = event.what
+            self._handle(life.Failed(event.errno, event.fresh), now)
+        else:
+            self._habits.exited(now)
+            self._handle(life.Exited(event.code), now)
+
+    # -- what is to be done --------------------------------------------------------------------------------------------
+    def _handle(self, happened: life.Input, now: float) -> None:
+        for action in self._lifecycle.handle(happened, now):
+            self._do(action, now)
+
+    def _do(self, action: life.Action, now: float) -> None:
+        if isinstance(action, life.Start):
+            self._start(action, now)
+        elif isinstance(action, life.Stop):
+            self._slow_stop_at = now + SLOW_STOP
+            self._runner.stop(action.token, action.signal, action.grace, action.from_terminal)
+        elif isinstance(action, life.Kill):
+            self._runner.kill(action.token)
+        elif isinstance(action, life.TellExit):
+            self._report.exited(action.code, action.seconds, action.state, action.delay)
+        elif isinstance(action, life.TellFailure):
+            self._report.failed(self._command.shown, self._failed_path, action.errno, action.state)
+        elif isinstance(action, life.TellEnding):
+            self._report.ending(action.signal, action.alive)
+        else:
+            self._exit_code = action.code
+
+    def _start(self, action: life.Start, now: float) -> None:
+        burst = self._debounce.take(now)
+        self._phase = Phase.QUIET
+        self._run = action.run
+        self._slow_stop_at = None
+        self._told.clear()
+        self._terminal.restore()
+        if self._job.settings.clear and action.cause is not life.Cause.FIRST:
+            self._report.clear()
+        self._report.restart(action.cause, burst)
+        self._learn(burst, now)
+        self._remove_stale_bytecode()
+        self._runner.start(action.run)
+
+    def _learn(self, burst: Iterable[str], now: float) -> None:
+        advice = self._habits.starting(tuple(burst), now)
+        self._debounce.space_starts(advice.spacing)
+        if advice.repeating:
+            self._report.repeating(advice.repeating)
+        for path in advice.outputs:
+            self._report.output(path)
+
+    def _remove_stale_bytecode(self) -> None:
+        if not self._sources:
+            return
+        from autoreload.process.bytecode import remove_stale
+
+        sources, self._sources = self._sources, set()
+        removed, failures = remove_stale(sources, os.environ)
+        self._removed.update(removed)
+        for path, why in failures:
+            self._report.stale_bytecode(path, why)
+
+    def close(self) -> None:
+        """Leave nothing behind: no process, no mode of the terminal."""
+        self._runner.close()
+        self._terminal.restore()
+
+
+def _rules(job: Job, command: Command) -> Rules:
+    """What counts, from the options and the kind of the command."""
+    chosen = job.settings
+    suffixes = chosen.extensions
+    names: tuple[str, ...] = ()
+    if suffixes is None:
+        suffixes = PYTHON_EXTENSIONS if command.is_python else ()
+        names = PRECIOUS_NAMES if command.is_python else ()
+    kept = frozenset(suffix for suffix in suffixes if job.seed_form and suffix not in CODE_EXTENSIONS)
+    return Rules(
+        roots=job.roots,
+        suffixes=suffixes,
+        names=names,
+        files=_named_files(command),
+        kept=kept,
+        ignore=not chosen.no_ignore,
+    )
+
+
+def _named_files(command: Command) -> tuple[str, ...]:
+    """The files that the command's own arguments name (`-c odoo.conf`, `--config=app.toml`)."""
+    words = [part for word in command.argv[1:] for part in (word, word.partition("=")[2]) if part]
+    paths = (os.path.normpath(os.path.join(command.directory, word)) for word in words if "\0" not in word)
+    return tuple(path for path in paths if os.path.isfile(path))

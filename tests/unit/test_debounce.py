@@ -1,0 +1,235 @@
+"""When a burst is over, told to the millisecond by a clock that is an argument."""
+
+from __future__ import annotations
+
+import pytest
+
+from autoreload.core.change import Change, Kind
+from autoreload.core.debounce import (
+    CLOSE_WITHIN,
+    LONGEST_BURST_OF_ONE,
+    LONGEST_BURST_OF_SEVERAL,
+    LONGEST_WRITE,
+    QUIET,
+    QUIET_OVERTAKEN,
+    QUIET_SEVERAL,
+    RETURN_WITHIN,
+    Debounce,
+    Phase,
+)
+
+MS = 0.001
+
+
+def written(name: str) -> Change:
+    """A save of this file is complete."""
+    return Change(Kind.WRITTEN, name)
+
+
+class Clock:
+    """Drives a debounce as the loop does: it looks whenever a deadline says so, and starts when a burst is settled."""
+
+    def __init__(self, debounce: Debounce) -> None:
+        self.debounce = debounce
+        self.now = 100.0
+        self.starts: list[tuple[float, list[str]]] = []
+        self.first_stop: float | None = None
+
+    def at(self, when: float, *changes: Change) -> None:
+        """Let time pass until `when` (seconds since the beginning), then tell of these changes."""
+        self._pass_until(100.0 + when)
+        for change in changes:
+            self.debounce.add(change, self.now)
+        self._look()
+
+    def finish(self) -> list[tuple[float, list[str]]]:
+        """Let time pass until nothing is due; the starts: (when, for which files)."""
+        self._pass_until(1e9)
+        return self.starts
+
+    def _pass_until(self, when: float) -> None:
+        while (due := self.debounce.deadline(self.now)) is not None and due <= when:
+            self.now = due
+            self._look()
+        if when < 1e9:
+            self.now = when
+
+    def _look(self) -> None:
+        phase = self.debounce.phase(self.now)
+        if phase in (Phase.CERTAIN, Phase.SETTLED) and self.first_stop is None:
+            self.first_stop = round(self.now - 100.0, 6)
+        if phase is Phase.SETTLED:
+            self.starts.append((round(self.now - 100.0, 6), list(self.debounce.take(self.now))))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock at 0 with a debounce of default times."""
+    return Clock(Debounce())
+
+
+def test_one_save_starts_after_five_milliseconds_of_quiet(clock: Clock) -> None:
+    """The everyday case is the fastest."""
+    clock.at(0, written("a"))
+
+    assert clock.finish() == [(pytest.approx(QUIET), ["a"])]
+
+
+def test_nothing_changed_is_never_due(clock: Clock) -> None:
+    """An idle debounce wakes nobody."""
+    assert clock.debounce.phase(0.0) is Phase.QUIET
+    assert clock.debounce.deadline(0.0) is None
+
+
+def test_several_writes_of_one_save_are_one_start(clock: Clock) -> None:
+    """Each write within the quiet time puts the start off, but not the stop."""
+    for i in range(5):
+        clock.at(i * 4 * MS, written("a"))
+
+    assert clock.finish() == [(pytest.approx(16 * MS + QUIET), ["a"])]
+    assert clock.first_stop == pytest.approx(QUIET)
+
+
+def test_a_checkout_of_300_files_is_one_start_whose_stop_began_at_once(clock: Clock) -> None:
+    """The stop of the old process overlaps the wait for the rest of the burst."""
+    for i in range(300):
+        clock.at(i * 0.1 * MS, written(f"f{i}"))
+
+    [(when, files)] = clock.finish()
+    assert len(files) == 300
+    assert when == pytest.approx(29.9 * MS + QUIET_SEVERAL)
+    assert clock.first_stop is not None
+    assert clock.first_stop <= 6 * MS
+
+
+def test_a_formatter_over_60_files_at_100_ms_a_file_is_one_start_for_the_first_and_one_for_the_rest(
+    clock: Clock,
+) -> None:
+    """Changes of other files that overtake a start belong to its burst, and are waited for longer."""
+    for i in range(60):
+        clock.at(i * 0.1, written(f"f{i}"))
+
+    starts = clock.finish()
+    assert [files for _, files in starts] == [["f0"], [f"f{i}" for i in range(1, 60)]]
+    assert starts[1][0] == pytest.approx(5.9 + QUIET_OVERTAKEN)
+
+
+def test_saves_of_one_file_100_ms_after_every_start_all_restart_at_full_speed(clock: Clock) -> None:
+    """An editor's autosave is never slowed down nor dropped."""
+    for i in range(100):
+        clock.at(i * (0.1 + QUIET), written("a"))
+
+    starts = clock.finish()
+    assert len(starts) == 100
+    assert all(when == pytest.approx(i * (0.1 + QUIET) + QUIET) for i, (when, _) in enumerate(starts))
+
+
+def test_saves_of_two_files_in_turn_after_every_start_all_restart(clock: Clock) -> None:
+    """They are waited for longer, within the half second that is the limit, but each has a start after it."""
+    for i in range(50):
+        clock.at(i * 1.0, written("ab"[i % 2]))
+
+    assert len(clock.finish()) == 50
+
+
+@pytest.mark.parametrize(
+    ("names", "limit"),
+    [(["a"], LONGEST_BURST_OF_ONE), (["a", "b", "c"], LONGEST_BURST_OF_SEVERAL)],
+    ids=["one file", "several files"],
+)
+def test_a_writer_that_never_pauses_cannot_starve_the_start(clock: Clock, names: list[str], limit: float) -> None:
+    """However many changes come, a start is made once the longest burst is over."""
+    moment = 0.0
+    while not clock.starts:
+        clock.at(moment, written(names[round(moment / (2 * MS)) % len(names)]))
+        moment += 2 * MS
+
+    assert clock.starts[0][0] == pytest.approx(limit, abs=3 * MS)
+
+
+def test_a_file_that_vanished_is_waited_for_a_moment(clock: Clock) -> None:
+    """Backup and rename: the file is away for an instant, and one start follows its return."""
+    clock.at(0, Change(Kind.VANISHED, "a"))
+    clock.at(30 * MS, Change(Kind.APPEARED, "a"))
+
+    assert clock.finish() == [(pytest.approx(30 * MS + QUIET), ["a"])]
+
+
+def test_a_file_that_stays_away_counts_as_deleted(clock: Clock) -> None:
+    """A deletion restarts, once it is clear that it is one."""
+    clock.at(0, Change(Kind.VANISHED, "a"))
+
+    assert clock.finish() == [(pytest.approx(RETURN_WITHIN + QUIET), ["a"])]
+
+
+def test_vims_rename_write_close_over_half_a_second_is_one_start(clock: Clock) -> None:
+    """Half a file is never run: the new one is waited for until it is closed."""
+    clock.at(0, Change(Kind.VANISHED, "a"))
+    clock.at(5 * MS, Change(Kind.OPENED, "a"))
+    for i in range(1, 6):
+        clock.at(i * 0.1, Change(Kind.MODIFIED, "a"))
+    clock.at(0.55, written("a"))
+
+    assert clock.finish() == [(pytest.approx(0.55 + QUIET), ["a"])]
+
+
+def test_a_half_written_new_file_holds_the_start_for_a_finished_one(clock: Clock) -> None:
+    """A start in between would be in vain: another must follow."""
+    clock.at(0, Change(Kind.OPENED, "b"))
+    clock.at(1 * MS, written("a"))
+    clock.at(60 * MS, written("b"))
+
+    assert clock.finish() == [(pytest.approx(60 * MS + QUIET_SEVERAL), ["a", "b"])]
+    assert clock.first_stop == pytest.approx(1 * MS + QUIET)
+
+
+def test_a_file_that_is_only_written_to_holds_nothing(clock: Clock) -> None:
+    """A program that writes for ever without closing must not delay the saves of others."""
+    clock.at(0, Change(Kind.MODIFIED, "b"))
+    clock.at(1 * MS, written("a"))
+
+    assert clock.finish()[0] == (pytest.approx(1 * MS + QUIET), ["a"])
+
+
+@pytest.mark.parametrize("kind", [Kind.MODIFIED, Kind.OPENED])
+def test_a_write_without_a_close_counts_after_a_second(clock: Clock, kind: Kind) -> None:
+    """Programs that never close, and truncate(2), which has nothing to close."""
+    clock.at(0, Change(kind, "a"))
+
+    assert clock.finish() == [(pytest.approx(CLOSE_WITHIN + QUIET), ["a"])]
+
+
+def test_endless_writing_counts_in_the_end(clock: Clock) -> None:
+    """Each write puts it off, but not beyond the limit."""
+    for i in range(200):
+        clock.at(i * 0.1, Change(Kind.MODIFIED, "a"))
+        if clock.starts:
+            break
+
+    assert clock.starts[0][0] == pytest.approx(LONGEST_WRITE + QUIET, abs=0.11)
+
+
+def test_a_file_made_and_removed_unfinished_is_nothing(clock: Clock) -> None:
+    """Nobody can have read it."""
+    clock.at(0, Change(Kind.OPENED, "a"))
+    clock.at(10 * MS, Change(Kind.VANISHED, "a"))
+
+    assert clock.finish() == []
+
+
+def test_a_longer_debounce_is_kept(clock: Clock) -> None:
+    """--debounce raises every quiet time."""
+    clock = Clock(Debounce(0.3))
+    clock.at(0, written("a"))
+    clock.at(0.2, written("b"))
+
+    assert clock.finish() == [(pytest.approx(0.5), ["a", "b"])]
+
+
+def test_spaced_starts_are_put_off_but_never_dropped(clock: Clock) -> None:
+    """What follows from fifty restarts in a row by the same file."""
+    clock.debounce.space_starts(1.0)
+    clock.at(0, written("a"))
+    clock.at(0.1, written("a"))
+
+    assert clock.finish() == [(pytest.approx(QUIET), ["a"]), (pytest.approx(1.0 + QUIET), ["a"])]
