@@ -7,8 +7,8 @@ unset PYTHONHOME PYTHONPATH
 _probe='import sys
 try:
     import ensurepip, venv
-    able = 1
-except ImportError:
+    able = int(bool(ensurepip.version()))
+except Exception:
     able = 0
 print("python3", sys.version_info[1], able)'
 

@@ -77,10 +77,11 @@ def test_what_is_left_running_is_found() -> None:
     """Control of the self-check: by its environment, whatever its name and wherever in the tree of processes."""
     mark = f"/nonexistent/{os.getpid()}"
     assert _demo.marked(mark) == {}
-    with subprocess.Popen(["sleep", "60"], env=os.environ | {_demo.MARK: mark}, start_new_session=True) as left:
+    words = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen(words, env=os.environ | {_demo.MARK: mark}, start_new_session=True) as left:
         # Until its exec, the child has the environment of this process.
         _demo.wait_for("the child", lambda: bool(_demo.marked(mark)), time.monotonic() + 10)
-        assert _demo.marked(mark) == {left.pid: "sleep 60"}
+        assert _demo.marked(mark) == {left.pid: " ".join(words)}
         left.kill()
     assert _demo.marked(mark) == {}
 
