@@ -1,0 +1,113 @@
+"""I1 (never stale) and I2 (never two) on random traces, at any instant of a start or a stop."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoreload.core import lifecycle as life
+from autoreload.core.change import Kind
+
+from .world import World
+
+DELAY = st.sampled_from([0.0, 0.0001, 0.001, 0.003, 0.005, 0.0051, 0.02, 0.1, 0.3, 1.0, 4.0])
+FILES = st.sampled_from("abc")
+HAPPENINGS = st.one_of(
+    st.tuples(st.just("change"), FILES),
+    st.tuples(st.just("change"), FILES),
+    st.tuples(st.just("change"), FILES),
+    st.tuples(st.sampled_from(["vanish", "open", "modify"]), FILES),
+    st.tuples(st.just("exit"), st.sampled_from([0, 1, -11]), st.booleans()),
+    st.tuples(st.just("guard"), st.none()),
+)
+TRACES = st.lists(st.tuples(DELAY, HAPPENINGS), min_size=1, max_size=40)
+POLICIES = st.builds(
+    life.Policy,
+    on_exit=st.sampled_from([life.OnExit.WAIT, life.OnExit.RESTART]),
+    postpone=st.booleans(),
+)
+
+
+def play(world: World, trace: list[tuple[float, tuple]]) -> None:  # type: ignore[type-arg]
+    """Let the happenings of a trace come one after the other."""
+    moment = 0.0
+    for delay, (what, *details) in trace:
+        moment += delay
+        if what == "exit":
+            world.later(moment, lambda details=details: world.command_exits(*details))
+        elif what == "guard":
+            world.later(moment, world.guard_is_killed)
+        else:
+            kind = {"change": Kind.WRITTEN, "vanish": Kind.VANISHED, "open": Kind.OPENED, "modify": Kind.MODIFIED}[what]
+            world.later(moment, lambda kind=kind, path=details[0]: world.change(path, kind))
+    world.later(0.0, lambda: world.handle(life.Begin()))
+
+
+@given(trace=TRACES, policy=POLICIES, starts=st.lists(DELAY, min_size=1), stops=st.lists(DELAY, min_size=1))
+@settings(max_examples=500, deadline=None)
+def test_the_last_start_is_never_before_the_last_change(
+    trace: list[tuple[float, tuple]],  # type: ignore[type-arg]
+    policy: life.Policy,
+    starts: list[float],
+    stops: list[float],
+) -> None:
+    """I1: whatever happens when, the command that runs in the end was started at or after the last change.
+
+    That no start is made beside a living tree (I2) is asserted by the world at every start.
+    """
+    world = World(policy, itertools.cycle(starts).__next__, itertools.cycle(stops).__next__)
+
+    play(world, trace)
+    world.run(until=10_000.0)
+
+    if world.last_change >= 0:
+        assert world.started_at
+        assert world.started_at[-1] >= world.last_change
+
+
+@given(
+    trace=TRACES,
+    policy=POLICIES,
+    starts=st.lists(DELAY, min_size=1),
+    stops=st.lists(DELAY, min_size=1),
+    ends=st.lists(
+        st.tuples(DELAY, st.sampled_from([signal.SIGINT, signal.SIGTERM, signal.SIGHUP]), st.booleans()), min_size=1
+    ),
+)
+@settings(max_examples=300, deadline=None)
+def test_asked_to_end_it_ends_with_nothing_left(
+    trace: list[tuple[float, tuple]],  # type: ignore[type-arg]
+    policy: life.Policy,
+    starts: list[float],
+    stops: list[float],
+    ends: list[tuple[float, signal.Signals, bool]],
+) -> None:
+    """I3: a signal at any instant leads to an end with exit code 0 and an empty tree, and no start comes after it."""
+    world = World(policy, itertools.cycle(starts).__next__, itertools.cycle(stops).__next__)
+    play(world, trace)
+    for delay, number, from_terminal in ends:
+        world.later(delay, lambda n=number, t=from_terminal: world.handle(life.Interrupted(n, t)))
+
+    world.run(until=10_000.0)
+
+    assert world.exit_code == 0
+    assert world.lifecycle.state is life.State.FINISHED
+
+
+@given(gaps=st.lists(st.floats(0.0, 0.004), min_size=1, max_size=300), stop=DELAY)
+@settings(max_examples=100, deadline=None)
+def test_a_burst_is_one_restart(gaps: list[float], stop: float) -> None:
+    """I5: however many saves of however many files, less than the quiet time apart, there is one start for them."""
+    world = World(life.Policy(), lambda: 0.001, lambda: stop)
+    world.handle(life.Begin())
+    world.run(until=5.0)
+    for moment, path in zip(itertools.accumulate(gaps), itertools.cycle("abcdefg")):
+        world.later(5.0 + moment, lambda path=path: world.change(path))
+
+    world.run()
+
+    restarts = len(world.started_at) - 1
+    assert restarts == 1 or sum(gaps) > 0.45  # one file alone is put off for half a second at most
