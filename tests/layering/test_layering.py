@@ -122,9 +122,10 @@ def test_a_file_is_short_and_says_what_it_is_for(file: str) -> None:
     assert ast.get_docstring(ast.parse(source))
 
 
-def test_a_start_imports_nothing_slow() -> None:
+@pytest.mark.parametrize("module", ["cli", "session"])
+def test_a_start_imports_nothing_slow(module: str) -> None:
     """A tool that restarts others must itself start fast, so these wait until they are needed, if ever."""
-    code = "import sys, autoreload.cli; print(*sys.modules)"
+    code = f"import sys, autoreload.{module}; print(*sys.modules)"
     # -S: what the environment's own .pth files import is not our doing.
     environment = {"PYTHONPATH": str(PACKAGE.parent)}
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, env=environment)
