@@ -8,6 +8,15 @@ from typing import NamedTuple, Protocol
 from autoreload.core.change import Change
 
 
+class Root(NamedTuple):
+    """What to watch: a folder with all that is in it, or a single file."""
+
+    path: str
+    """Absolute, as it was given: links in it are followed anew whenever one of them changes."""
+    single: bool = False
+    """A file; only its own name counts in the folder it is in."""
+
+
 class Interest(Protocol):
     """What is worth watching, by name alone. The filter has the last word on each change."""
 

@@ -1,0 +1,415 @@
+"""The backend on inotify(7).
+
+Events about files are passed on. An event about a directory only marks its name; the disk is then looked at, in
+slices, by the forest. See forest.py for why nothing is lost in between.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Sequence
+
+from autoreload.core.change import Change, Kind
+from autoreload.linux.inotify import (
+    IN_CLOSE_WRITE,
+    IN_CREATE,
+    IN_IGNORED,
+    IN_ISDIR,
+    IN_MODIFY,
+    IN_MOVE_SELF,
+    IN_MOVED_FROM,
+    IN_MOVED_TO,
+    IN_Q_OVERFLOW,
+    Event,
+    Inotify,
+    parse,
+)
+from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.watch.forest import NAMES, Forest, Spill
+from autoreload.watch.notices import limit_notice, unreadable_notice
+from autoreload.watch.outbox import Outbox
+from autoreload.watch.roots import MOVED, Anchor, Anchors
+from autoreload.watch.tree import AS_NEW, GONE, FileNode, Look, Node
+
+SLICE = 0.005
+"""s of looking at directories in one `read`."""
+RESCUE_SLICE = 0.05
+"""s of it while events are known to be lost: the sooner that ends, the less is lost meanwhile."""
+SLACK = 2_000_000_000
+"""ns. After events were lost, what changed this long before the last good moment is told too: it may have been
+written before, and closed, which is what counts, while the queue overflowed."""
+ROUNDS = 8
+"""So often the trees are looked at while events are being lost all the time, before everything is told as changed."""
+PAUSE = 1.0
+"""s between further rounds. Also how often a root is looked up if something on its way cannot be watched."""
+DOUBT = 0.02
+"""s that a created file which nobody seems to write has until it counts as complete."""
+BATCH = 1 << 18
+"""Bytes of events handled in one `read`."""
+
+_WRITING = IN_MODIFY | IN_CLOSE_WRITE
+
+
+class InotifyBackend:
+    """Watches with inotify(7): see `Backend` for the contract.
+
+    OSError if there can be no instance: ENOSYS, EACCES, EPERM, EMFILE, ENFILE, ENOMEM.
+    """
+
+    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, spill: Spill | None = None) -> None:
+        """`since`: CLOCK_REALTIME_COARSE, ns. `spill` takes what cannot be watched."""
+        self._kernel = Inotify()
+        self._outbox = Outbox()
+        self._forest = Forest(self._kernel, interest, self._outbox, spill)
+        self._anchors = Anchors(list(dict.fromkeys(roots)), self._forest)
+        self._interest = interest
+        self._starting = True
+        self._good = since
+        """Events up to here have been seen, all of them (CLOCK_REALTIME_COARSE, ns)."""
+        self._rescue: _Rescue | None = None
+        self._doubts: dict[tuple[int, str], tuple[float, str]] = {}
+        """Files created, and perhaps complete: when to look again (monotonic s), and the path."""
+        self._deadline: float | None = 0.0
+        self._blind_at = 0.0
+        """When to look up the roots again on whose way something could not be watched."""
+        self._notices: list[Notice] = []
+        self._limit_told = spill is not None
+        first = Look(since, quiet=True)
+        for anchor in self._anchors.all:
+            self._anchors.find(anchor, known=None, new=first)
+
+    # -- the protocol --------------------------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """The inotify instance."""
+        return self._kernel.fd
+
+    def deadline(self) -> float | None:
+        """0.0 while there are directories to look at."""
+        return self._deadline
+
+    def read(self, now: float) -> list[Change]:
+        """Drain the queue (up to a batch), handle what it says, then look at directories for a slice of time."""
+        events, drained = self._drain()
+        lost = self._handle(events, now)
+        if lost:
+            self._events_lost()
+        elif drained and self._rescue is None:
+            self._good = drained
+        self._find_blind(now)
+        self._forest.step(time.monotonic() + (SLICE if self._rescue is None else RESCUE_SLICE))
+        if not self._forest.busy:
+            self._starting = False
+            if self._rescue is not None:
+                self._next_round(self._rescue, now)
+        if drained:
+            self._resolve_doubts(now)
+        self._deadline = self._when(now)
+        return self._outbox.take()
+
+    def rejudge(self) -> None:
+        """Look at all directories again; what is found in those that were ignored so far is no news by itself."""
+        for anchor in self._anchors.all:
+            if anchor.node is not None:
+                self._forest.push(anchor.node, Look(self._good, quiet=True))
+        self._deadline = 0.0
+
+    def notices(self) -> list[Notice]:
+        """What could not be read, and what could not be watched."""
+        notices, self._notices = self._notices, []
+        if self._forest.unreadable:
+            notices.append(unreadable_notice(list(self._forest.unreadable)))
+            self._forest.unreadable.clear()
+        if self._forest.limited and not self._limit_told and not self._forest.busy:
+            self._limit_told = True
+            notices.append(limit_notice(self._forest.limited, polled=False))
+        return notices
+
+    def close(self) -> None:
+        """Close the inotify instance."""
+        self._kernel.close()
+
+    def _when(self, now: float) -> float | None:
+        if self._forest.pending and not self._forest.starved:
+            return 0.0
+        times = [due for due, _ in self._doubts.values()]
+        if self._forest.starved:
+            times.append(now + PAUSE / 10)
+        if self._rescue is not None:
+            times.append(self._rescue.resume_at)
+        if any(anchor.blind for anchor in self._anchors.all):
+            times.append(self._blind_at)
+        return min(times, default=None)
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def _drain(self) -> tuple[list[Event], int]:
+        """Events; and the time before the queue was found to be empty (CLOCK_REALTIME_COARSE, ns), else 0.
+
+        That clock, because it is the clock of file times: CLOCK_REALTIME is up to a tick ahead of them.
+        """
+        events: list[Event] = []
+        size = 0
+        while size < BATCH:
+            moment = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+            try:
+                data = self._kernel.read(BATCH)
+            except BlockingIOError:
+                return events, moment
+            size += len(data)
+            events += parse(data)
+        return events, 0
+
+    def _handle(self, events: list[Event], now: float) -> bool:
+        """Tell what they say of files, look at what they say of directories. True: some events were lost."""
+        lost = False
+        batch = _Batch(events)
+        forest, anchors = self._forest, self._anchors
+        for event in events:
+            wd, mask, name = event
+            if mask & IN_Q_OVERFLOW:
+                lost = True
+                continue
+            if anchors.guards(wd) is not None:
+                self._guard_event(batch, event)
+            nodes = forest.nodes.get(wd)
+            if nodes is None:
+                continue
+            if mask & (IN_IGNORED | MOVED):
+                self._self_event(batch, event, nodes)
+            elif name and mask & IN_ISDIR:
+                for node in nodes:
+                    if not isinstance(node, FileNode):
+                        batch.marked[node, name] = batch.marked.get((node, name), 0) | mask
+            elif name:
+                targets = batch.targets.get((wd, name))
+                if targets is None:
+                    targets = batch.targets[wd, name] = self._targets(name, nodes)
+                if targets:
+                    self._file_event(batch, event, targets, now)
+            if name and mask & NAMES:
+                batch.touched.update(node for node in nodes if node.parent is None)
+        for node in batch.touched:
+            if node.wd >= 0 and anchors.changed(anchor := self._anchor(node)):
+                batch.anchors.setdefault(anchor, False)
+        for anchor, moved in batch.anchors.items():
+            anchors.find(anchor, known=AS_NEW if moved else None)
+        self._look_at_marked(batch)
+        self._check_moved(batch)
+        return lost
+
+    def _guard_event(self, batch: _Batch, event: Event) -> None:
+        """Look up roots again that this event may be about."""
+        wd, mask, name = event
+        for anchor in self._anchors.guards(wd) or ():
+            if mask & (MOVED | IN_IGNORED) or name in anchor.awaits[wd]:
+                batch.anchors[anchor] = batch.anchors.get(anchor, False) or not mask & IN_IGNORED
+        if mask & IN_IGNORED:
+            self._anchors.lose(wd)
+
+    def _self_event(self, batch: _Batch, event: Event, nodes: tuple[Node, ...]) -> None:
+        """A watched directory itself was moved, deleted or unmounted."""
+        for node in nodes:
+            if node.parent is None:
+                anchor = self._anchor(node)
+                batch.anchors[anchor] = batch.anchors.get(anchor, False) or bool(event.mask & IN_MOVE_SELF)
+            elif event.mask & IN_IGNORED:
+                key = node.parent, node.name
+                batch.marked[key] = batch.marked.get(key, 0) | IN_IGNORED
+        if event.mask & IN_IGNORED:
+            self._forest.lose(event.wd)
+
+    def _anchor(self, node: Node) -> Anchor:
+        return next(anchor for anchor in self._anchors.all if anchor.node is node)
+
+    def _targets(self, name: str, nodes: tuple[Node, ...]) -> list[tuple[Node, str]]:
+        """The nodes that events about a file matter to, and its path in each; found once a batch for each name.
+
+        A program that logs into a watched tree sends thousands of events about a file that nobody wants.
+        """
+        targets: list[tuple[Node, str]] = []
+        for node in nodes:
+            if isinstance(node, FileNode):
+                if node.only == name:
+                    targets.append((node, node.told))
+            elif self._interest.wants_file(path := f"{node.path()}/{name}"):
+                targets.append((node, path))
+        return targets
+
+    def _file_event(self, batch: _Batch, event: Event, targets: list[tuple[Node, str]], now: float) -> None:
+        wd, mask, name = event
+        tell = self._outbox.tell
+        if self._doubts and not mask & IN_CREATE:
+            self._doubts.pop((wd, name), None)
+        for node, path in targets:
+            if mask & IN_MODIFY:
+                node.note(name, True)
+                tell(Kind.MODIFIED, path)
+            elif mask & IN_CLOSE_WRITE:
+                node.note(name, True)
+                tell(Kind.WRITTEN, path)
+            elif mask & IN_MOVED_TO:
+                node.note(name, True)
+                tell(Kind.APPEARED, path)
+            elif mask & IN_CREATE:
+                self._created(batch, event, node, path, now)
+            else:
+                node.note(name, False)
+                tell(Kind.VANISHED, path)
+                if mask & IN_MOVED_FROM:
+                    batch.moved[node, name] = path
+
+    def _created(self, batch: _Batch, event: Event, node: Node, path: str, now: float) -> None:
+        """A name was made. If a file is behind it that is being written, it will be closed."""
+        kind = Kind.OPENED
+        if (event.wd, event.name) not in batch.written():
+            try:
+                info = os.lstat(path)
+            except OSError:
+                return  # gone again, its event follows
+            if stat.S_ISLNK(info.st_mode) or (stat.S_ISREG(info.st_mode) and info.st_nlink > 1):
+                kind = Kind.APPEARED
+            elif not stat.S_ISREG(info.st_mode):
+                return
+            elif info.st_size:
+                # Not empty, and nobody wrote to it: made complete, by link(2) and unlink(2) of the other name, or by
+                # O_TMPFILE and linkat(2). Or the events of the writer come just now.
+                self._doubts[event.wd, event.name] = now + DOUBT, path
+        node.note(event.name, True)
+        self._outbox.tell(kind, path)
+
+    def _look_at_marked(self, batch: _Batch) -> None:
+        """Bring the directories of these names in line with the disk, the upper ones first."""
+        forest = self._forest
+        marked = sorted(batch.marked.items(), key=lambda item: item[0][0].depth())
+        for (parent, name), mask in marked:
+            if parent.wd == GONE:
+                continue
+            if not parent.listed:
+                forest.look(parent)  # `listed` comes before any directory in it is judged
+            path = f"{parent.path()}/{name}"
+            kid = parent.kid(name)
+            if path in forest.roots:
+                continue
+            if not self._interest.wants_directory(path):
+                if kid is not None:
+                    forest.detach(kid, tell=False)
+                continue
+            new = forest.settle(parent, name, path, AS_NEW)
+            # Moved here: perhaps it is the one that was here, but someone looked while it was away.
+            if new is kid and kid is not None and (mask & IN_MOVED_TO or (mask & IN_CREATE and self._starting)):
+                forest.push(kid, AS_NEW)
+
+    def _check_moved(self, batch: _Batch) -> None:
+        """Of an exchange (renameat2) the kernel tells as last of one name that its file was moved away."""
+        for (node, name), path in batch.moved.items():
+            if node.wd != GONE and self._outbox.last(path) is Kind.VANISHED and os.path.lexists(path):
+                node.note(name, True)
+                self._outbox.tell(Kind.APPEARED, path, synthesized=True)
+
+    def _resolve_doubts(self, now: float) -> None:
+        for key, (due, path) in list(self._doubts.items()):
+            if due <= now:
+                del self._doubts[key]
+                if os.path.lexists(path):
+                    self._outbox.tell(Kind.APPEARED, path, synthesized=True)
+
+    # -- roots that are hard to watch ----------------------------------------------------------------------------
+
+    def _find_blind(self, now: float) -> None:
+        """Look up the roots on whose way something could not be watched, once in a while."""
+        blind = [anchor for anchor in self._anchors.all if anchor.blind]
+        if blind and now >= self._blind_at:
+            self._blind_at = now + PAUSE
+            for anchor in blind:
+                self._anchors.find(anchor, known=None)
+
+    # -- lost events ---------------------------------------------------------------------------------------------
+
+    def _events_lost(self) -> None:
+        """Look at everything again: what was lost is not known, not even which directories are still watched."""
+        if self._rescue is not None:
+            self._rescue.again = True
+            return
+        self._rescue = _Rescue(self._good - SLACK)
+        self._begin_round(self._rescue)
+
+    def _begin_round(self, rescue: _Rescue) -> None:
+        rescue.again = False
+        rescue.rounds += 1
+        rescue.began = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+        for anchor in self._anchors.all:
+            self._anchors.find(anchor, known=Look(rescue.since))
+
+    def _next_round(self, rescue: _Rescue, now: float) -> None:
+        """All was looked at. Once more if events were lost meanwhile."""
+        if not rescue.again:
+            self._good = rescue.began
+            self._rescue = None
+            return
+        if rescue.rounds == ROUNDS:
+            self._tell_everything()
+        if rescue.rounds < ROUNDS or now >= rescue.resume_at:
+            if rescue.rounds >= ROUNDS:
+                rescue.resume_at = now + PAUSE
+            self._begin_round(rescue)
+
+    def _tell_everything(self) -> None:
+        """Give up finding out what changed: anything may have."""
+        count = 0
+        for nodes in list(self._forest.nodes.values()):
+            for node in nodes:
+                for name in node.known():
+                    count += 1
+                    path = node.told if isinstance(node, FileNode) else f"{node.path()}/{name}"
+                    self._outbox.tell(Kind.APPEARED, path, synthesized=True)
+        self._notices.append(
+            Notice(
+                f"changes come faster than they can be read: taking all {count} watched files as changed",
+                "ignore what is written all the time, or raise fs.inotify.max_queued_events",
+            )
+        )
+
+
+_CLOCK_REALTIME_COARSE = 5
+"""clock_gettime(2); the standard library has no name for it."""
+
+
+class _Batch:
+    """What came out of one handful of events."""
+
+    __slots__ = ("_events", "_written", "anchors", "marked", "moved", "targets", "touched")
+
+    def __init__(self, events: list[Event]) -> None:
+        self._events = events
+        self._written: set[tuple[int, str]] | None = None
+        self.targets: dict[tuple[int, str], list[tuple[Node, str]]] = {}
+        self.marked: dict[tuple[Node, str], int] = {}
+        """Names of directories to look at, and what the events said."""
+        self.anchors: dict[Anchor, bool] = {}
+        """Roots to look up again, and whether they may have been away meanwhile."""
+        self.touched: set[Node] = set()
+        """Roots in which a name came or went."""
+        self.moved: dict[tuple[Node, str], str] = {}
+        """Files moved away."""
+
+    def written(self) -> set[tuple[int, str]]:
+        """The files that events say are being written."""
+        if self._written is None:
+            self._written = {(wd, name) for wd, mask, name in self._events if mask & _WRITING}
+        return self._written
+
+
+class _Rescue:
+    """Looking at everything, because events were lost."""
+
+    __slots__ = ("again", "began", "resume_at", "rounds", "since")
+
+    def __init__(self, since: int) -> None:
+        self.since = since
+        self.rounds = 0
+        self.began = 0
+        self.again = False
+        self.resume_at = 0.0

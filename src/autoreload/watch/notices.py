@@ -1,0 +1,63 @@
+"""What a person should know about the watching, in words: what is wrong, its present value, what raises it."""
+
+from __future__ import annotations
+
+from autoreload.watch.backend import Notice
+
+_POLLED = "everything is polled instead, which is slower"
+
+
+def limit_notice(count: int, polled: bool) -> Notice:
+    """The limit of watches is reached, and `count` directories are not watched."""
+    present = _value("/proc/sys/fs/inotify/max_user_watches")
+    fate = "polled instead, which is slower" if polled else "not watched"
+    directories = "1 directory is" if count == 1 else f"{count} directories are"
+    want = max(524288, 2 * int(present)) if present.isdigit() else 524288
+    return Notice(
+        f"the limit fs.inotify.max_user_watches ({present}) is reached: {directories} {fate}",
+        f"raise it with `sudo sysctl fs.inotify.max_user_watches={want}`, and for good with "
+        f"`echo fs.inotify.max_user_watches={want} | sudo tee /etc/sysctl.d/60-inotify.conf`",
+    )
+
+
+def instances_notice() -> Notice:
+    """The limit of inotify instances is reached."""
+    present = _value("/proc/sys/fs/inotify/max_user_instances")
+    want = max(1024, 2 * int(present)) if present.isdigit() else 1024
+    return Notice(
+        f"the limit fs.inotify.max_user_instances ({present}) is reached: {_POLLED}",
+        f"raise it with `sudo sysctl fs.inotify.max_user_instances={want}`, and for good with "
+        f"`echo fs.inotify.max_user_instances={want} | sudo tee /etc/sysctl.d/60-inotify.conf`",
+    )
+
+
+def descriptors_notice(present: int) -> Notice:
+    """The process has no descriptor left."""
+    return Notice(
+        f"all {present} descriptors of this process are in use: {_POLLED}",
+        f"raise the limit with `ulimit -n {max(1024, 2 * present)}` before starting autoreload",
+    )
+
+
+def refused_notice(why: str) -> Notice:
+    """There is no inotify here."""
+    return Notice(
+        f"inotify is not available here ({why}): {_POLLED}",
+        "allow inotify_init1(2) and inotify_add_watch(2) in the seccomp profile of the container",
+    )
+
+
+def unreadable_notice(paths: list[str]) -> Notice:
+    """Directories that may not be read."""
+    if len(paths) == 1:
+        return Notice(f"cannot read {paths[0] or '/'}: not watched", "make it readable, or ignore it")
+    named = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
+    return Notice(f"cannot read {len(paths)} directories: not watched ({named})", "make them readable, or ignore them")
+
+
+def _value(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except OSError:
+        return "unknown"

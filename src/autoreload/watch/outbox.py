@@ -1,0 +1,32 @@
+"""Changes waiting to be told."""
+
+from __future__ import annotations
+
+from autoreload.core.change import Change, Kind
+
+
+class Outbox:
+    """Keeps changes in order, and those that repeat the last one told of a file only once."""
+
+    __slots__ = ("_changes", "_last")
+
+    def __init__(self) -> None:
+        self._changes: list[Change] = []
+        self._last: dict[str, Kind] = {}
+
+    def tell(self, kind: Kind, path: str, synthesized: bool = False) -> None:
+        """Add a change, unless it says again what was said last of this path."""
+        if self._last.get(path) is not kind:
+            self._last[path] = kind
+            self._changes.append(Change(kind, path, synthesized))
+
+    def last(self, path: str) -> Kind | None:
+        """What was told of it last, if that is still waiting."""
+        return self._last.get(path)
+
+    def take(self) -> list[Change]:
+        """All of them; none is left."""
+        changes, self._changes = self._changes, []
+        if changes:
+            self._last = {}
+        return changes

@@ -1,0 +1,254 @@
+"""The backend that looks at everything again and again: for where the kernel does not tell."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from autoreload.core.change import Change, Kind
+from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.watch.notices import unreadable_notice
+from autoreload.watch.outbox import Outbox
+
+SLICE = 0.005
+"""s of looking in one `read`."""
+INTERVAL = 1.0
+"""s between two looks at least."""
+SHARE = 50
+"""And so many times what a look takes: at most 2 % of a core."""
+
+Signature = tuple[int, int, int, int]
+"""mtime and ctime (ns), size, inode: compared with !=, since a restored file has an older time."""
+
+
+class PollingBackend:
+    """Watches by comparing times, sizes and inodes: see `Backend` for the contract."""
+
+    def __init__(self, roots: Sequence[Root], interest: Interest, since: int) -> None:
+        """`since`: CLOCK_REALTIME_COARSE, ns."""
+        self._interest = interest
+        self._outbox = Outbox()
+        self._trees: dict[Root, _Tree] = {}
+        self._unreadable: dict[str, None] = {}
+        self._unreadable_told: set[str] = set()
+        self._next = 0.0
+        self._took = 0.0
+        self._pass: Iterator[None] | None = None
+        self._rejudged = 0
+        for root in roots:
+            self.add(root, since)
+
+    # -- the protocol --------------------------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """None: nothing becomes readable."""
+        return -1
+
+    def deadline(self) -> float | None:
+        """When the next slice is due, or the next look."""
+        if not self._trees:
+            return None
+        return 0.0 if self._pass is not None else self._next
+
+    def read(self, now: float) -> list[Change]:
+        """Look for a slice of time, if it is time to look."""
+        if self._pass is None:
+            if now < self._next or not self._trees:
+                return self._outbox.take()
+            self._pass, self._took = self._look_at_all(), 0.0
+        began = time.monotonic()
+        for _ in self._pass:
+            if time.monotonic() - began >= SLICE:
+                self._took += time.monotonic() - began
+                break
+        else:
+            self._took += time.monotonic() - began
+            self._pass = None
+            if all(tree.since is None for tree in self._trees.values()):  # else some were added meanwhile
+                self._next = now + max(INTERVAL, SHARE * self._took)
+        return self._outbox.take()
+
+    def rejudge(self) -> None:
+        """Start anew; what is found in folders that were ignored so far is no news if it is older than this."""
+        self._rejudged = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+        self._pass, self._next = None, 0.0
+
+    def notices(self) -> list[Notice]:
+        """What could not be read, each folder once."""
+        fresh = [path for path in self._unreadable if path not in self._unreadable_told]
+        self._unreadable_told.update(fresh)
+        self._unreadable.clear()
+        return [unreadable_notice(fresh)] if fresh else []
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    # -- what it looks after -------------------------------------------------------------------------------------
+
+    @property
+    def complete(self) -> bool:
+        """Has all been looked at once?"""
+        return self._pass is None and all(tree.since is None for tree in self._trees.values())
+
+    @property
+    def directories(self) -> int:
+        """How many it looks at."""
+        return sum(len(tree.folders) for tree in self._trees.values())
+
+    def add(self, root: Root, since: int) -> None:
+        """Look after it. Files found there are news if their ctime is at or after `since` (ns)."""
+        self._trees[root] = _Tree(since)
+        self._next = 0.0
+
+    def drop(self, root: Root) -> list[str]:
+        """No longer. The paths of all files that were known in it."""
+        tree = self._trees.pop(root, None)
+        return [f"{path}/{name}" for path, files in tree.folders.items() for name in files] if tree is not None else []
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def _look_at_all(self) -> Iterator[None]:
+        """One look at everything, in small steps."""
+        rejudged, self._rejudged = self._rejudged, 0
+        for root, tree in list(self._trees.items()):
+            if root.single:
+                self._look_at_file(root, tree)
+                yield
+            else:
+                yield from self._look_at_tree(root, tree, rejudged)
+            tree.since = None
+
+    def _look_at_file(self, root: Root, tree: _Tree) -> None:
+        folder, _, name = root.path.rpartition("/")
+        old = tree.folders.setdefault(folder, {})
+        try:
+            info = os.stat(root.path)
+        except OSError:
+            if old:
+                self._vanished(folder, old)
+            tree.folders[folder] = {}
+            return
+        new = _signature(info)
+        if old.get(name, new) != new or (not old and (tree.since is None or info.st_ctime_ns >= tree.since)):
+            self._outbox.tell(Kind.APPEARED, root.path, synthesized=True)
+        tree.folders[folder] = {name: new}
+
+    def _look_at_tree(self, root: Root, tree: _Tree, rejudged: int) -> Iterator[None]:
+        """`rejudged`: folders not known so far are no news, only what changed in them since (ns); 0: they are."""
+        todo = [_Folder(root.path.rstrip("/"), None, None)]
+        seen = set()
+        while todo:
+            folder = todo.pop()
+            if self._trees.get(root) is not tree:
+                return  # dropped meanwhile
+            key = _identity(folder.path or "/", follow=folder.above is None)
+            if key is None or folder.is_below(key):  # gone, or a bind mount of a folder above it
+                continue
+            inner = self._look_at(folder, tree, rejudged)
+            if inner is not None:
+                seen.add(folder.path)
+                todo += [_Folder(path, key, folder) for path in inner if Root(path) not in self._trees]
+            yield
+        judged: dict[str, bool] = {}
+        for path in [path for path in tree.folders if path not in seen]:
+            files = tree.folders.pop(path)
+            if self._is_wanted(path, root, judged):
+                self._vanished(path, files)
+
+    def _look_at(self, folder: _Folder, tree: _Tree, rejudged: int) -> list[str] | None:
+        """Tell what changed in this folder. The folders to look at in it; None: it cannot be looked at."""
+        path = folder.path
+        try:
+            with os.scandir(path or "/") as found:
+                entries = list(found)
+        except OSError as error:
+            if isinstance(error, PermissionError):
+                self._unreadable[path] = None
+                return []
+            return None
+        self._interest.listed(path or "/", [entry.name for entry in entries])
+        old = tree.folders.get(path)
+        since = tree.since if tree.since is not None else rejudged if old is None else 0
+        new: dict[str, Signature] = {}
+        inner = []
+        for entry in entries:
+            below = f"{path}/{entry.name}"
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    if self._interest.wants_directory(below):
+                        inner.append(below)
+                    continue
+                if not self._interest.wants_file(below):
+                    continue
+                if not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
+                    continue
+                info = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue
+            signature = new[entry.name] = _signature(info)
+            known = old.get(entry.name) if old is not None else None
+            if (info.st_ctime_ns >= since) if known is None else (signature != known):
+                self._outbox.tell(Kind.APPEARED, below, synthesized=True)
+        if old:
+            self._vanished(path, old.keys() - new.keys())
+        tree.folders[path] = new
+        return inner
+
+    def _vanished(self, path: str, names: Iterable[str]) -> None:
+        for name in names:
+            self._outbox.tell(Kind.VANISHED, f"{path}/{name}", synthesized=True)
+
+    def _is_wanted(self, path: str, root: Root, judged: dict[str, bool]) -> bool:
+        """Is a folder that was not seen gone, not ignored by now (itself, or one above it)?"""
+        if len(path) <= len(root.path.rstrip("/")):
+            return True
+        if path not in judged:
+            above = path.rpartition("/")[0]
+            judged[path] = self._is_wanted(above, root, judged) and self._interest.wants_directory(path)
+        return judged[path]
+
+
+_CLOCK_REALTIME_COARSE = 5
+"""clock_gettime(2); the standard library has no name for it."""
+
+
+class _Tree:
+    """What is known of a root."""
+
+    __slots__ = ("folders", "since")
+
+    def __init__(self, since: int) -> None:
+        self.since: int | None = since
+        """During the first look."""
+        self.folders: dict[str, dict[str, Signature]] = {}
+
+
+class _Folder(NamedTuple):
+    """A folder to look at, and the way to it."""
+
+    path: str
+    above_key: tuple[int, int] | None
+    above: _Folder | None
+
+    def is_below(self, key: tuple[int, int]) -> bool:
+        """Is a folder above it this one?"""
+        folder: _Folder | None = self
+        while folder is not None:
+            if folder.above_key == key:
+                return True
+            folder = folder.above
+        return False
+
+
+def _identity(path: str, follow: bool) -> tuple[int, int] | None:
+    try:
+        info = os.stat(path, follow_symlinks=follow)
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino
+
+
+def _signature(info: os.stat_result) -> Signature:
+    return info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino
