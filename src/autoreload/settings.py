@@ -263,7 +263,7 @@ def help_text() -> str:
     rows = [(_left(option), option.help) for option in OPTIONS]
     rows += [("    --version", "print the version"), ("-h, --help", "print this")]
     lines = [
-        "autoreload runs a command, watches a tree, and restarts the command when a file that matters changes.",
+        "autoreload runs a command and restarts it when a file that matters changes.",
         "",
         EXAMPLES,
         "",
