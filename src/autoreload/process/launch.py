@@ -1,0 +1,97 @@
+"""How the guard executes the command: posix_spawn(3), with execvp(3)'s search of PATH.
+
+posix_spawn has vfork semantics: about 1 ms to the command's first instruction whatever our size, where fork takes 3 and
+more. It cannot set PR_SET_PDEATHSIG, which would help only if guard and tool were killed in the same moment.
+
+Loaded by the guard, for which it may import nothing slow (see linux/libc.py).
+"""
+
+from errno import EACCES, ENOENT, ENOEXEC, ENOTDIR
+from posix import chdir, posix_spawn, stat, strerror
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from signal import SIGPIPE, SIGXFSZ
+else:
+    from _signal import SIGPIPE, SIGXFSZ
+
+_SHELL = b"/bin/sh"
+_DEFAULT_PATH = b"/bin:/usr/bin"
+"""confstr(_CS_PATH), as execvp(3) searches when PATH is not set."""
+_UNREACHABLE = (EACCES, ENOENT, ENOTDIR)
+
+
+class Launch:
+    """What to execute, where, and with what."""
+
+    def __init__(
+        self, argv: tuple[bytes, ...], directory: bytes, environ: dict[bytes, bytes], mask: tuple[int, ...]
+    ) -> None:
+        self._argv, self._directory, self._environ, self._mask = argv, directory, environ, mask
+
+    def __call__(self) -> int:
+        """Execute it and return its pid. OSError, with the file it is about, if that cannot be done.
+
+        The directory is entered by its path each time: what was there before may have been replaced.
+        """
+        chdir(self._directory)
+        denied: OSError | None = None
+        for path in self._candidates():
+            try:
+                return self._spawn(path, self._argv)
+            except OSError as error:
+                errno = error.errno or 0
+                if errno == ENOEXEC and not _is_binary(path):  # no `#!`: execvp(3) lets the shell try
+                    return self._spawn(_SHELL, (_SHELL, path, *self._argv[1:]))
+                if b"/" in self._argv[0]:
+                    raise _about(errno, path) from None
+                if errno not in _UNREACHABLE:
+                    raise
+                if errno == EACCES or _is_file(path):
+                    denied = denied or _about(errno, path)
+        raise denied or OSError(ENOENT, strerror(ENOENT), self._argv[0])
+
+    def _candidates(self) -> list[bytes]:
+        name = self._argv[0]
+        if b"/" in name:
+            return [name]
+        folders = self._environ.get(b"PATH", _DEFAULT_PATH).split(b":")
+        paths = [folder + b"/" + name if folder else b"./" + name for folder in folders]
+        return [path for path in paths if _is_file(path)]  # a stat is cheaper than a vfork
+
+    def _spawn(self, path: bytes, argv: tuple[bytes, ...]) -> int:
+        try:
+            # Python ignores these two for itself; what else was ignored when autoreload was started stays ignored.
+            return posix_spawn(path, argv, self._environ, setsigmask=self._mask, setsigdef=(SIGPIPE, SIGXFSZ))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from None
+
+
+def _about(errno: int, path: bytes) -> OSError:
+    """The error, naming the interpreter of a script if that is what is missing."""
+    if errno == ENOENT and _is_file(path):
+        try:
+            with open(path, "rb") as file:
+                line = file.readline(256)
+        except OSError:
+            line = b""
+        words = line[2:].split()
+        if line.startswith(b"#!") and words and not _is_file(words[0]):
+            path = words[0]
+    return OSError(errno, strerror(errno), path)
+
+
+def _is_binary(path: bytes) -> bool:
+    """Is it for another machine, rather than a script? bash(1) looks for a NUL too."""
+    try:
+        with open(path, "rb") as file:
+            return b"\0" in file.read(128)
+    except OSError:
+        return False
+
+
+def _is_file(path: bytes) -> bool:
+    try:
+        return stat(path).st_mode & 0o170000 == 0o100000
+    except OSError:
+        return False

@@ -1,0 +1,143 @@
+"""Is it Python that a command runs? Told from its words and the first bytes of its file, without running anything.
+
+Only what to watch by default hangs on it, so a guess will do; `-e` overrules it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+
+_INTERPRETER = re.compile(r"(python|pypy)\d*(\.\d+)*[a-z]?")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
+_SHELLS = ("sh", "bash", "dash", "zsh", "ksh")
+_BEFORE_A_COMMAND = frozenset(("!", "do", "elif", "else", "exec", "if", "then", "time", "until", "while", "{"))
+_PROJECT_RUNNERS = frozenset(("uv", "poetry", "pipenv", "pdm", "hatch", "rye"))
+"""`uv run COMMAND`: runs it in the project's own environment, which may not be on PATH."""
+_TAKES_VALUE = {
+    "env": ("-u", "-C", "-S", "--unset", "--chdir"),
+    "nice": ("-n", "--adjustment"),
+    "run": (
+        *("-e", "-p", "--env", "--env-file", "--extra", "--group", "--index", "--index-url", "--only-group"),
+        *("--package", "--project", "--directory", "--python", "--with", "--with-editable", "--with-requirements"),
+    ),
+}
+"""Options of wrappers that are followed by a word that is not the command."""
+
+
+def runs_python(argv: list[str], directory: str, environ: Mapping[str, str]) -> bool:
+    """Does this command, executed in `directory`, run Python?"""
+    if not argv:
+        return False
+    program = os.path.basename(argv[0])
+    if program in _WRAPPERS:
+        return _WRAPPERS[program](argv, directory, environ)
+    if program in _SHELLS:
+        return _shell_runs_python(argv, directory, environ)
+    if program in _PROJECT_RUNNERS and "run" in argv[1:]:
+        inner = _after_options(argv[argv.index("run") + 1 :], "run")
+        # What is not on PATH comes from the project's environment, which is one of Python.
+        return bool(inner) and (find(inner[0], directory, environ) is None or runs_python(inner, directory, environ))
+    if _INTERPRETER.fullmatch(program) or program.endswith((".py", ".pyw")):
+        return True
+    path = find(argv[0], directory, environ)
+    return path is not None and _is_python_script(path)
+
+
+def _wrapped(argv: list[str], directory: str, environ: Mapping[str, str]) -> bool:
+    return runs_python(_after_options(argv[1:], os.path.basename(argv[0])), directory, environ)
+
+
+_WRAPPERS: dict[str, Callable[[list[str], str, Mapping[str, str]], bool]] = dict.fromkeys(
+    ("env", "exec", "nice", "nohup", "setsid", "time"), _wrapped
+)
+
+
+def _after_options(words: list[str], wrapper: str) -> list[str]:
+    """The command behind the options (and assignments) of a wrapper."""
+    takes_value = _TAKES_VALUE.get(wrapper, ())
+    while words:
+        word = words[0]
+        if word == "--":
+            return words[1:]
+        if not word.startswith("-") and not (wrapper == "env" and is_assignment(word)):
+            break
+        if wrapper == "run" and word in ("-m", "--module", "-s", "--script"):
+            return ["python"]  # `uv run -m http.server`
+        words = words[2 if word in takes_value else 1 :]
+    return words
+
+
+def _shell_runs_python(argv: list[str], directory: str, environ: Mapping[str, str]) -> bool:
+    for position, word in enumerate(argv[1:], 1):
+        if not word.startswith("-"):
+            return False
+        if not word.startswith("--") and word.endswith("c"):
+            string = argv[position + 1] if position + 1 < len(argv) else ""
+            return any(runs_python(words, directory, environ) for words in simple_commands(string))
+    return False
+
+
+def simple_commands(string: str) -> list[list[str]]:
+    """The words of each simple command in a line of shell, roughly; nothing if its quotes are unbalanced."""
+    import shlex
+
+    lexer = shlex.shlex(string, posix=True, punctuation_chars="();<>|&\n")
+    lexer.whitespace = " \t\r"
+    lexer.whitespace_split = True
+    try:
+        tokens = list(lexer)
+    except ValueError:
+        return []
+    commands: list[list[str]] = [[]]
+    redirected = False
+    for token in tokens:
+        if redirected:
+            redirected = False  # the name of a file
+        elif token[0] in "<>":
+            redirected = True
+        elif token[0] in "();|&\n":
+            commands.append([])
+        elif commands[-1] or not (token in _BEFORE_A_COMMAND or is_assignment(token)):
+            commands[-1].append(token)
+    return [command for command in commands if command]
+
+
+def is_assignment(word: str) -> bool:
+    """`NAME=value`, as may stand before a command."""
+    return _ASSIGNMENT.match(word) is not None
+
+
+def find(name: str, directory: str, environ: Mapping[str, str]) -> str | None:
+    """The executable file that execvp(3) would take for that name; relative ones belong to `directory`."""
+    folders = [""] if "/" in name else environ.get("PATH", "/bin:/usr/bin").split(":")
+    for folder in folders:
+        path = os.path.join(directory, folder, name)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    return None
+
+
+def has_shebang(path: str) -> bool:
+    """Does the file say by what it is to be run?"""
+    return _head(path).startswith(b"#!")
+
+
+def _is_python_script(path: str) -> bool:
+    """A script for Python; console scripts too, whose path may be too long for `#!` (`#!/bin/sh`, `'''exec' ...`)."""
+    head = _head(path)
+    if not head.startswith(b"#!"):
+        return False
+    lines = head[2:].split(b"\n")
+    if len(lines) > 1 and lines[1].startswith(b"'''exec'"):
+        return True
+    return any(_INTERPRETER.fullmatch(os.path.basename(word)) for word in os.fsdecode(lines[0]).split())
+
+
+def _head(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(512)
+    except OSError:
+        return b""

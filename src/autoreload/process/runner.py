@@ -1,0 +1,268 @@
+"""The tool's side of the guard: asks it for starts and stops, and takes over when it is killed.
+
+Nothing in here waits, but for `close`. The owner's loop calls `read` when `fileno` is readable, `reap` on SIGCHLD and
+`step` when `deadline` has come; what happened is the answer of each of them.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Collection
+from marshal import dumps, loads
+from typing import Any
+
+from autoreload.errors import UserError
+from autoreload.linux import descendants
+from autoreload.linux.prctl import become_subreaper
+from autoreload.process.command import Command
+from autoreload.process.events import Emptied, Event, Exited, Failed, GuardLost, Started, Stuck
+from autoreload.process.guard import LARGEST, LOST_GRACE
+from autoreload.process.remembered import RememberedTree
+from autoreload.process.spawn import origin, spawn_guard
+from autoreload.process.terminal import Terminal
+from autoreload.process.tree import Tree
+
+FRESH = 2.0
+"""A file that changed so many seconds ago, or less, may be one that is being built."""
+WEAK = (
+    "the kernel does not let autoreload inherit orphans (PR_SET_CHILD_SUBREAPER is denied): "
+    "a process that detached itself from the command may be left behind"
+)
+_BOOTS = 3
+"""How many guards in a row may die before they are up."""
+
+
+class Runner:
+    """Runs one command, again and again, under a guard; never two at once.
+
+    A stop is answered by `Emptied` with its token, or by `GuardLost`, which ends every run and answers every stop that
+    was asked for before: whatever the lost guard had is dead then, and the next start goes to a new one.
+
+    To be made early: the guard boots while the tool goes on, and the command finds the signal mask of now (or `mask`).
+    Children that this process has by then are not touched.
+    """
+
+    def __init__(self, command: Command, terminal: Terminal | None = None, mask: Collection[int] | None = None) -> None:
+        self._command = command
+        self._state = terminal.state() if terminal else None
+        self._origin = origin(mask)
+        if self._origin.ignores_children:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self.weak = "" if become_subreaper() else WEAK
+        """If orphans cannot be inherited, so that `Emptied` is no proof: what to say about it."""
+        self._strangers = set(descendants.own_children())
+        self._epoll = select.epoll()
+        self._boots = 0
+        self._roots: dict[int, int] = {}
+        self._lost: Tree | None = None
+        self._due: float | None = None
+        self._spawn()
+
+    def _spawn(self) -> None:
+        self._boots += 1
+        if self._boots > _BOOTS:
+            raise UserError("the guard process ends as soon as it is started", "see its error above")
+        self._guard, self._socket = spawn_guard(self._command, self._origin, self._state)
+        self._epoll.register(self._socket, select.EPOLLIN)
+
+    # -- for the loop ------------------------------------------------------------------------------------------------
+    def fileno(self) -> int:
+        """Readable when `read` has something to tell; stays the same when the guard does not."""
+        return self._epoll.fileno()
+
+    def deadline(self) -> float | None:
+        """When `step` wants to be called (monotonic seconds); None: no need."""
+        return self._due
+
+    def read(self) -> list[Event]:
+        """What the guard has told since the last call."""
+        if self._lost:
+            return self.step(time.monotonic())
+        events: list[Event] = []
+        while True:
+            try:
+                data = self._socket.recv(LARGEST)
+            except BlockingIOError:
+                return events
+            except OSError:
+                data = b""
+            if not data:
+                return events + self._guard_is_lost()
+            what, *values = loads(data)
+            events += _TOLD[what](self, *values)
+
+    def reap(self) -> list[Event]:
+        """A child died: collect all that are dead, also strangers that fell to us as PID 1."""
+        if self._lost:
+            return self.step(time.monotonic())
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                pid = 0
+            if not pid:
+                break
+            self._strangers.discard(pid)
+            if pid == self._guard:
+                self._guard = 0
+        if not self._guard:
+            events = self.read()  # what it has told before
+            return events if self._lost else events + self._guard_is_lost()
+        self._look_for_strangers()
+        return []
+
+    def step(self, now: float) -> list[Event]:
+        """Go on with ending what a lost guard has left; `now`: monotonic seconds."""
+        tree = self._lost
+        if not tree:
+            return []
+        if not tree.reap():
+            self._due = tree.step(now)
+            stuck = tree.stuck(now)
+            return [Stuck(0, tuple((pid, descendants.name(pid), tree.why(pid)) for pid in stuck))] if stuck else []
+        self._lost = self._due = None
+        self._roots = {}
+        self._spawn()
+        return [GuardLost()]
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+    def start(self, run: int) -> None:
+        """Execute the command: `Started` or `Failed` answers. The tree has to be empty."""
+        self._look_for_strangers()
+        self._say("start", run)
+
+    def stop(self, token: int, signal: int, grace: float, from_terminal: bool = False) -> None:
+        """End the tree: `signal` now, SIGKILL after `grace` seconds. `from_terminal`: processes in our process group
+        have had the signal of the terminal already, and are not sent this one."""
+        self._say("stop", token, int(signal), grace, from_terminal)
+
+    def kill(self, token: int) -> None:
+        """The grace period of that stop is over."""
+        self._say("kill", token)
+        if self._lost:
+            self._lost.hurry(0.0)
+            self._due = 0.0
+
+    def forward(self, signal: int) -> None:
+        """Send the command itself, if it is alive, a signal."""
+        self._say("forward", int(signal))
+
+    def close(self) -> None:
+        """End what may be left, and the guard; waits for that, at most some two seconds."""
+        patience = time.monotonic() + 2 * LOST_GRACE
+        while self._lost and time.monotonic() < patience:
+            now = time.monotonic()
+            self.step(now)
+            time.sleep(max(0.0, min((self._due or now) - now, 0.01)))
+        self._say("leave")
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        while (left := patience - time.monotonic()) > 0 and waiting.poll(left * 1000 + 1):
+            try:
+                if not self._socket.recv(LARGEST):
+                    self._collect_guard()
+                    break
+            except OSError:
+                break
+        self._socket.close()
+        self._epoll.close()
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+    def _say(self, *message: Any) -> None:
+        if self._lost:
+            return  # GuardLost will be the answer
+        try:
+            self._socket.send(dumps(message))
+        except OSError:
+            pass  # the guard is dead: `read` will find out
+
+    def _look_for_strangers(self) -> None:
+        """Who is our child while the guard lives is not of its tree, but was ours before or fell to us as PID 1."""
+        children = set(descendants.own_children())
+        if self._guard_lives():  # still: so none of these was its child
+            self._strangers = children - {self._guard}
+
+    def _guard_lives(self) -> bool:
+        if not self._guard:
+            return False
+        try:
+            return os.waitid(os.P_PID, self._guard, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        except ChildProcessError:
+            return False
+
+    def _collect_guard(self) -> None:
+        """It has closed its socket: it dies, or does not deserve to live. Only when it is dead its children are ours
+        (exit(2) closes descriptors first)."""
+        if self._guard:
+            try:
+                os.kill(self._guard, signal.SIGKILL)
+                os.waitpid(self._guard, 0)
+            except OSError:
+                pass
+            self._guard = 0
+
+    def _guard_is_lost(self) -> list[Event]:
+        self._epoll.unregister(self._socket)
+        self._socket.close()
+        self._collect_guard()
+        self._lost = RememberedTree(self._strangers, self._roots) if self.weak else Tree(self._strangers)
+        now = time.monotonic()
+        self._lost.stop(signal.SIGTERM, now + LOST_GRACE)
+        return self.step(now)
+
+    # -- what the guard tells ----------------------------------------------------------------------------------------
+    def _ready(self, subreaper: bool) -> list[Event]:
+        self._boots = 0
+        if not subreaper:
+            self.weak = WEAK
+        return []
+
+    def _started(self, run: int, pid: int) -> list[Event]:
+        if self.weak:
+            self._roots = descendants.below([pid])
+        return [Started(run, pid)]
+
+    def _failed(self, run: int, errno: int, path: bytes) -> list[Event]:
+        what = os.fsdecode(path)
+        return [Failed(run, errno, what, self._is_fresh(what))]
+
+    def _exited(self, run: int, code: int) -> list[Event]:
+        return [Exited(run, code)]
+
+    def _emptied(self, token: int, killed: int) -> list[Event]:
+        self._roots = {}
+        return [Emptied(token, killed)]
+
+    def _stuck(self, token: int, processes: Any) -> list[Event]:
+        return [Stuck(token, processes)]
+
+    def _is_fresh(self, what: str) -> bool:
+        """Did the file, or where there is none, a folder that it should be in, change just now?"""
+        path = os.path.join(self._command.directory, what)
+        if "/" in what:
+            places = [path if os.path.exists(path) else os.path.dirname(path)]
+        else:
+            places = os.fsdecode(self._origin.environ.get(b"PATH", b"")).split(":")
+        now = time.time()
+        return any(abs(now - _changed(place)) <= FRESH for place in places)
+
+
+def _changed(path: str) -> float:
+    """When it was changed or put there (ctime: that of `cp -p` or `install` is no older); 0 if it is not there."""
+    try:
+        return os.stat(path).st_ctime
+    except OSError:
+        return 0.0
+
+
+_TOLD: dict[str, Callable[..., list[Event]]] = {
+    "ready": Runner._ready,
+    "started": Runner._started,
+    "failed": Runner._failed,
+    "exited": Runner._exited,
+    "emptied": Runner._emptied,
+    "stuck": Runner._stuck,
+}
