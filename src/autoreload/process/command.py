@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -94,7 +95,7 @@ def _needs_shell(string: str) -> bool:
 
 def _split(string: str) -> list[str]:
     if "'" not in string and '"' not in string:
-        return string.split()
+        return [word for word in re.split(r"[ \t\r\n]+", string) if word]
     import shlex  # it costs more than all the rest of this
 
     return shlex.split(string)
