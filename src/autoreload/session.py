@@ -19,7 +19,7 @@ from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import CODE_EXTENSIONS, PRECIOUS_NAMES, PYTHON_EXTENSIONS, Rules
 from autoreload.core.habits import Habits
-from autoreload.linux.signalfd import SignalFd
+from autoreload.linux.signalfd import SI_KERNEL, SignalFd
 from autoreload.process import events
 from autoreload.process.command import Command, resolve
 from autoreload.process.runner import Runner
@@ -43,12 +43,13 @@ def run(job: Job) -> int:
     chosen = job.settings
     level = Level.ATTENTION if chosen.quiet else Level.DETAIL if chosen.verbose else Level.ROUTINE
     report = Report(sys.stderr.fileno() if sys.stderr else 2, level, os.environ, job.directory)
-    # Blocked before anything is started: from here on a signal is an input of the loop. SIGTTOU is never wanted: a line
-    # of ours may appear while the command has the terminal for itself (tty_ioctl(4), tostop).
+    # Blocked before anything is started: from here on a signal is an input of the loop. A line of ours may appear while
+    # the command has the terminal for itself: then SIGTTOU would stop us (tostop in termios(3)).
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
     wanted = [number for number in (*ENDING, *PASSED_ON, signal.SIGTSTP) if signal.getsignal(number) != signal.SIG_IGN]
-    signals = SignalFd((*wanted, signal.SIGCHLD), blocked_too=(signal.SIGTTOU,))
-    runner = Runner(command, signals.inherited_mask)
-    session = Session(job, command, report, signals, runner)
+    signals = SignalFd((*wanted, signal.SIGCHLD))
+    terminal = Terminal()
+    session = Session(job, command, report, signals, Runner(command, terminal, mask), terminal)
     try:
         return session.run()
     except Exception as error:  # a bug of ours must not leave the command behind
@@ -61,14 +62,16 @@ def run(job: Job) -> int:
 class Session:
     """One run of autoreload."""
 
-    def __init__(self, job: Job, command: Command, report: Report, signals: SignalFd, runner: Runner) -> None:
+    def __init__(
+        self, job: Job, command: Command, report: Report, signals: SignalFd, runner: Runner, terminal: Terminal
+    ) -> None:
         chosen = job.settings
         self._job = job
         self._command = command
         self._report = report
         self._signals = signals
         self._runner = runner
-        self._terminal = Terminal()
+        self._terminal = terminal
         self._debounce = Debounce(chosen.debounce)
         self._habits = Habits()
         self._lifecycle = life.Lifecycle(
@@ -88,6 +91,7 @@ class Session:
         self._removed: set[str] = set()
         self._told: set[tuple[str, str]] = set()
         self._slow_stop_at: float | None = None
+        self._failed_path = ""
         self._exit_code: int | None = None
 
     # -- the loop ------------------------------------------------------------------------------------------------------
@@ -109,11 +113,13 @@ class Session:
         self._handle(life.Begin(), time.monotonic())
 
         from autoreload.scope import Scope
+        from autoreload.watch.backend import Root
         from autoreload.watch.choose import open_backend
 
         chosen = self._job.settings
         self._scope = Scope(rules, self._job.directory, chosen.include, chosen.ignore, os.environ, chosen.explain)
-        self._backend = open_backend(self._job.roots, self._scope, since)
+        roots = [Root(path, single=not os.path.isdir(path)) for path in self._job.roots]
+        self._backend = open_backend(roots, self._scope, since)
         for source in (self._signals, self._runner, self._backend):
             if source.fileno() >= 0:
                 self._selector.register(source.fileno(), selectors.EVENT_READ, source)
@@ -130,8 +136,10 @@ class Session:
         for notice in self._backend.notices():
             self._report.notice(notice.what, notice.remedy, notice.detail)
         self._hear_debounce(now)
-        for event in self._runner.read(now):
-            self._hear_runner(event, now)
+        self._hear_runner(self._runner.read(), now)
+        due = self._runner.deadline()
+        if due is not None and now >= due:
+            self._hear_runner(self._runner.step(now), now)
         due = self._lifecycle.deadline()
         if due is not None and now >= due:
             self._handle(life.Ticked(), now)
@@ -154,15 +162,15 @@ class Session:
 
     # -- what happens --------------------------------------------------------------------------------------------------
     def _hear_signals(self, now: float) -> None:
-        for received in self._signals.read():
-            if received.number == signal.SIGCHLD:
-                self._runner.reap()
-            elif received.number == signal.SIGTSTP:
+        for number, code, _ in self._signals.read():
+            if number == signal.SIGCHLD:
+                self._hear_runner(self._runner.reap(), now)
+            elif number == signal.SIGTSTP:
                 self._terminal.suspend()
-            elif received.number in ENDING:
-                self._handle(life.Interrupted(received.number, received.from_kernel), now)
-            elif not received.from_kernel:  # what the terminal sends, the command has got itself
-                self._runner.forward(received.number)
+            elif number in ENDING:
+                self._handle(life.Interrupted(number, code == SI_KERNEL), now)
+            elif code != SI_KERNEL:  # what the terminal sends, the command has got itself
+                self._runner.forward(number)
 
     def _hear_change(self, change: Change, now: float) -> None:
         """From the backend through the filter to the debounce."""
@@ -191,17 +199,20 @@ class Session:
             self._phase = phase
             self._handle(life.Changing(phase), now)
 
-    def _hear_runner(self, event: events.Event, now: float) -> None:
-        if isinstance(event, events.GuardLost):
-            self._handle(life.GuardLost(), now)
-        elif isinstance(event, events.Emptied):
-            self._handle(life.Emptied(event.token), now)
-        elif isinstance(event, events.Stuck):
-            self._report.stuck(event.processes, self._lifecycle.ending)
-            self._handle(life.Stuck(event.token), now)
-        elif event.run != self._run:
-            pass  # news of an earlier start
-        elif isinstance(event, events.Started):
+    def _hear_runner(self, told: list[events.Event], now: float) -> None:
+        for event in told:
+            if isinstance(event, events.GuardLost):
+                self._handle(life.GuardLost(), now)
+            elif isinstance(event, events.Emptied):
+                self._handle(life.Emptied(event.token), now)
+            elif isinstance(event, events.Stuck):
+                self._report.stuck(event.processes, self._lifecycle.ending)
+                self._handle(life.Stuck(event.token), now)
+            elif event.run == self._run:  # else it is news of an earlier start
+                self._hear_of_run(event, now)
+
+    def _hear_of_run(self, event: events.Started | events.Failed | events.Exited, now: float) -> None:
+        if isinstance(event, events.Started):
             self._report.detail(f"process {event.pid}: {self._command.shown}")
             self._handle(life.Started(), now)
         elif isinstance(event, events.Failed):

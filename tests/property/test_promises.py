@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from autoreload.core import lifecycle as life
 from autoreload.core.change import Kind
 
-from .world import World
+from tests.property.world import World
 
 DELAY = st.sampled_from([0.0, 0.0001, 0.001, 0.003, 0.005, 0.0051, 0.02, 0.1, 0.3, 1.0, 4.0])
 FILES = st.sampled_from("abc")

@@ -1,0 +1,144 @@
+"""Ignore files as Git reads them, and the disk that the filter asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from autoreload.core.filter import Rules
+from autoreload.scope import Scope
+
+NOBODY = {"HOME": "/nonexistent"}
+
+
+def scope(root: Path, environ: Mapping[str, str] = NOBODY, **options: object) -> Scope:
+    """The scope of this root for a Python command, having looked at every folder as a backend does."""
+    include, exclude = options.pop("include", ()), options.pop("exclude", ())
+    rules = Rules((str(root),), (".py",), **options)  # type: ignore[arg-type]
+    found = Scope(rules, str(root), include, exclude, environ)  # type: ignore[arg-type]
+    look(found, root)
+    return found
+
+
+def look(found: Scope, directory: Path) -> None:
+    """List a folder and what is wanted below it."""
+    entries = sorted(directory.iterdir())
+    found.listed(str(directory), [entry.name for entry in entries])
+    for entry in entries:
+        if entry.is_dir() and found.wants_directory(str(entry)):
+            look(found, entry)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A repository with a few folders, each with a file a.py."""
+    for name in (".git/info", "sub/deep", "gen"):
+        (tmp_path / name).mkdir(parents=True)
+    for folder in (".", "sub", "sub/deep", "gen"):
+        (tmp_path / folder / "a.py").touch()
+    return tmp_path
+
+
+def test_nested_ignore_files_the_deepest_decides(tree: Path) -> None:
+    """Also by taking back what one above it ignores."""
+    (tree / ".gitignore").write_text("# comment\n\n*_local.py\n/gen/\n")
+    (tree / "sub" / ".gitignore").write_text("!x_local.py\nb.py\n")
+    found = scope(tree)
+
+    assert found.judge(f"{tree}/y_local.py").reason == "ignored by .gitignore:3: *_local.py"
+    assert not found.judge(f"{tree}/sub/y_local.py").counts
+    assert found.judge(f"{tree}/sub/x_local.py").counts
+    assert not found.judge(f"{tree}/sub/deep/b.py").counts
+    assert found.judge(f"{tree}/b.py").counts
+    assert not found.wants_directory(f"{tree}/gen")
+
+
+def test_ignore_files_above_the_root_up_to_the_top_of_the_repository(tree: Path) -> None:
+    """A root that is a folder of a repository."""
+    (tree / ".gitignore").write_text("deep/\nsub/c.py\n")
+
+    found = scope(tree / "sub")
+    assert not found.wants_directory(f"{tree}/sub/deep")
+    assert not found.judge(f"{tree}/sub/c.py").counts
+    assert found.judge(f"{tree}/sub/a.py").counts
+
+
+def test_the_exclude_file_of_the_repository_and_the_global_one(tree: Path) -> None:
+    """.git/info/exclude, core.excludesFile, and its default place."""
+    (tree / ".git/info/exclude").write_text("one.py\n")
+    home = tree / "home"
+    (home / ".config/git").mkdir(parents=True)
+    (home / ".config/git/ignore").write_text("two.py\n")
+    environ = {"HOME": str(home)}
+
+    found = scope(tree, environ)
+    assert not found.judge(f"{tree}/one.py").counts
+    assert not found.judge(f"{tree}/sub/two.py").counts
+
+    (home / ".gitconfig").write_text("[user]\n\tname = x\n[core]\n\texcludesFile = ~/mine\n")
+    (home / "mine").write_text("three.py\n")
+    found = scope(tree, environ)
+    assert found.judge(f"{tree}/two.py").counts
+    assert not found.judge(f"{tree}/three.py").counts
+
+
+def test_an_ignore_file_that_changes_is_read_again(tree: Path) -> None:
+    """What it ignored starts to count, and the other way round."""
+    ignore = tree / ".gitignore"
+    ignore.write_text("gen/\n")
+    found = scope(tree)
+    assert not found.wants_directory(f"{tree}/gen")
+
+    ignore.write_text("sub/\n")
+    assert found.reread(str(ignore))
+    assert found.wants_directory(f"{tree}/gen")
+    assert not found.wants_directory(f"{tree}/sub")
+
+    ignore.unlink()
+    assert found.reread(str(ignore))
+    assert found.wants_directory(f"{tree}/sub")
+    assert not found.reread(str(ignore))
+    assert not found.reread(f"{tree}/a.py")
+
+
+def test_no_ignore_reads_none_of_them(tree: Path) -> None:
+    """--no-ignore; --ignore still works."""
+    (tree / ".gitignore").write_text("a.py\n")
+
+    found = scope(tree, ignore=False, exclude=("sub/deep/",))
+    assert found.judge(f"{tree}/a.py").counts
+    assert found.wants_directory(f"{tree}/.git")
+    assert not found.wants_directory(f"{tree}/sub/deep")
+
+
+def test_patterns_of_options_are_those_of_gitignore(tree: Path) -> None:
+    """Without a slash at any depth, with one from the start directory."""
+    found = scope(tree, include=("Makefile", "sub/*.html"), exclude=("*_pb2.py", "/gen"))
+
+    assert found.judge(f"{tree}/sub/deep/Makefile").counts
+    assert found.judge(f"{tree}/sub/x.html").counts
+    assert not found.judge(f"{tree}/x.html").counts
+    assert found.judge(f"{tree}/sub/x_pb2.py").reason == "ignored by --ignore *_pb2.py"
+    assert not found.wants_directory(f"{tree}/gen")
+    assert found.wants_directory(f"{tree}/sub/gen")
+
+
+def test_a_virtual_environment_is_known_by_its_marker(tree: Path) -> None:
+    """Whatever its name."""
+    (tree / "python3/lib").mkdir(parents=True)
+    (tree / "python3/pyvenv.cfg").touch()
+
+    found = scope(tree)
+    assert not found.wants_directory(f"{tree}/python3/lib")
+    assert not found.judge(f"{tree}/python3/lib/a.py").counts
+
+
+def test_names_that_are_not_utf8_are_matched_too(tree: Path) -> None:
+    """They come as surrogates."""
+    (tree / ".gitignore").write_bytes(b"caf\xe9.py\n")
+    found = scope(tree)
+
+    assert not found.judge(f"{tree}/caf\udce9.py").counts
+    assert found.judge(f"{tree}/caf\udcea.py").counts
