@@ -75,6 +75,8 @@ class InotifyBackend:
         self._blind_at = 0.0
         """When to look up the roots again on whose way something could not be watched."""
         self._notices: list[Notice] = []
+        self.overflows = 0
+        """How often the queue has overflowed so far."""
         self._limit_told = spill is not None
         first = Look(since, quiet=True)
         for anchor in self._anchors.all:
@@ -330,6 +332,7 @@ class InotifyBackend:
 
     def _events_lost(self) -> None:
         """Look at everything again: what was lost is not known, not even which directories are still watched."""
+        self.overflows += 1
         if self._rescue is not None:
             self._rescue.again = True
             return
