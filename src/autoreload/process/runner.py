@@ -68,6 +68,11 @@ class Runner:
         self._guard, self._socket = spawn_guard(self._command, self._origin, self._state)
         self._epoll.register(self._socket, select.EPOLLIN)
 
+    @property
+    def guard(self) -> int:
+        """Pid of the guard; 0: it is dead."""
+        return self._guard
+
     # -- for the loop ------------------------------------------------------------------------------------------------
     def fileno(self) -> int:
         """Readable when `read` has something to tell; stays the same when the guard does not."""
