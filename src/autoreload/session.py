@@ -19,6 +19,7 @@ from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import CODE_EXTENSIONS, PRECIOUS_NAMES, PYTHON_EXTENSIONS, Rules
 from autoreload.core.habits import Habits
+from autoreload.linux.clock import file_time
 from autoreload.linux.signalfd import SI_KERNEL, SignalFd
 from autoreload.process import events
 from autoreload.process.command import Command, resolve
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PASSED_ON = (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
+SOURCES = (".py", ".pyw")
+"""What Python caches the bytecode of. Their changes are kept in mind even if they do not count."""
 SLOW_STOP = 0.5
 """A stop that takes so long is told of before it is over, seconds."""
 
@@ -88,7 +91,6 @@ class Session:
         self._phase = Phase.QUIET
         self._run = 0
         self._sources: set[str] = set()
-        self._removed: set[str] = set()
         self._told: set[tuple[str, str]] = set()
         self._slow_stop_at: float | None = None
         self._failed_path = ""
@@ -104,7 +106,7 @@ class Session:
 
     def _begin(self) -> None:
         """The command starts at once; the tree is looked at while it does. `since` makes up for the order."""
-        since = time.clock_gettime_ns(time.CLOCK_REALTIME_COARSE)
+        since = file_time()
         rules = _rules(self._job, self._command)
         if self._job.settings.clear:
             self._report.clear()
@@ -177,11 +179,8 @@ class Session:
         path = change.path
         if self._scope.reread(path):
             self._backend.rejudge()
-        if path.endswith(".py"):
+        if path.endswith(SOURCES):
             self._sources.add(path)
-        if change.kind is Kind.VANISHED and path in self._removed:
-            self._removed.discard(path)
-            return
         counts, reason = self._scope.judge(path)
         if counts and self._habits.is_output(path):
             counts, reason = False, "the command itself writes it in each run"
@@ -272,10 +271,8 @@ class Session:
         from autoreload.process.bytecode import remove_stale
 
         sources, self._sources = self._sources, set()
-        removed, failures = remove_stale(sources, os.environ)
-        self._removed.update(removed)
-        for path, why in failures:
-            self._report.stale_bytecode(path, why)
+        for path, code in remove_stale(sources, os.environ, self._command.directory):
+            self._report.stale_bytecode(path, os.strerror(code))
 
     def close(self) -> None:
         """Leave nothing behind: no process, no mode of the terminal."""

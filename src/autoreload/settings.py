@@ -168,7 +168,7 @@ saves time and kernel memory for large ones.""",
 virtual environments, `node_modules`, caches and build output; the files that editors and runs leave behind (swap,
 backup and lock files, logs, pid files, databases, coverage reports); and what `.gitignore` names (nested ones, the
 global one and `.git/info/exclude` too), but for `.env` files and the files named in the command's own arguments.
-`--ignore` still works.""",
+`--ignore` still works, and Python's `__pycache__` is ignored even so: every start writes to it.""",
     ),
     Option(
         "signal",

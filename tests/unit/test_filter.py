@@ -59,7 +59,7 @@ def test_what_a_python_server_is_made_of_counts(name: str) -> None:
         ("a.py~", "temporary"),
         (".git/config.py", "in .git/, a folder that is always ignored"),
         ("x/node_modules/y/a.py", "in x/node_modules/, a folder"),
-        ("__pycache__/a.py", "always ignored"),
+        ("__pycache__/a.py", "bytecode"),
         ("a.egg-info/x.py", "always ignored"),
         ("build/lib/a.py", "build output"),
     ],

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+BYTECODE_FOLDER = "__pycache__"
+"""Ignored even with `--no-ignore`: each start writes to it, and autoreload removes what is stale in it."""
 IGNORED_FOLDERS = frozenset(
     # version control
     ".git .hg .svn .bzr .jj .pijul _darcs CVS "
     # Python: bytecode, environments, caches, reports
-    "__pycache__ .venv venv .virtualenv .tox .nox .eggs .mypy_cache .ruff_cache .pytest_cache .pytype .pyre "
+    ".venv venv .virtualenv .tox .nox .eggs .mypy_cache .ruff_cache .pytest_cache .pytype .pyre "
     ".hypothesis .ipynb_checkpoints htmlcov .pixi __pypackages__ "
     # other languages and tools
     "node_modules bower_components .next .nuxt .parcel-cache .turbo .svelte-kit .gradle .terraform .cache .sass-cache "
@@ -160,9 +162,11 @@ class Filter:
             return ""
         if pattern := self._excluded(directory, True):
             return f"ignored by --ignore {pattern}"
+        name = directory[directory.rfind("/") + 1 :]
+        if name == BYTECODE_FOLDER:
+            return "a folder of bytecode, which restarts themselves change"
         if not self._rules.ignore:
             return ""
-        name = directory[directory.rfind("/") + 1 :]
         if name in IGNORED_FOLDERS or name.endswith(IGNORED_FOLDER_ENDINGS):
             return "a folder that is always ignored"
         if name in BUILD_FOLDERS and not self._facts.is_package(directory):
