@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+INSTALLED = ("build-system", "project", "dependency-groups")
+"""What in pyproject.toml an environment depends on: other settings change without a new one."""
 
 
 def main(directory: Path, groups: list[str]) -> int:
@@ -33,8 +35,8 @@ def main(directory: Path, groups: list[str]) -> int:
 
 def make(directory: Path, groups: list[str]) -> int:
     """Create what is missing, and only that: a second run needs no network."""
-    pyproject = (ROOT / "pyproject.toml").read_bytes()
-    digest = hashlib.sha256(pyproject).hexdigest()
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    digest = hashlib.sha256(repr([pyproject[table] for table in INSTALLED]).encode()).hexdigest()
     usable = is_usable(directory)
     stamps = [directory / f".ready-{group}" for group in groups or ["package"]]
     if usable and all(stamp.exists() and stamp.read_text() == digest for stamp in stamps):
@@ -44,7 +46,7 @@ def make(directory: Path, groups: list[str]) -> int:
     if not usable:
         venv.create(directory, clear=True, symlinks=True, with_pip=True)
         made_in(directory).write_text(str(directory))
-    table = tomllib.loads(pyproject.decode())["dependency-groups"]
+    table = pyproject["dependency-groups"]
     wanted = sorted({requirement for group in groups for requirement in requirements(table, group)})
     pip = [str(directory / "bin" / "python"), "-I", "-m", "pip", "--quiet", "--quiet", "--disable-pip-version-check"]
     # A user-wide `user = true` would be an error in an environment.
