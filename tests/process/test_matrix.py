@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.process.helpers import Tool, environment, tool, unruly
 from tests.process.unruly import KINDS, LEAVE_SOMETHING
 from tests.support import command_line, end_all, eventually, survivors
@@ -62,14 +63,6 @@ def kill_all_called_autoreload(tool: Tool, ready: Path) -> None:
 
 
 WAYS = (restart, terminate, kill_tool, kill_guard, kill_all_called_autoreload)
-
-
-@pytest.fixture
-def ready(tmp_path: Path) -> Path:
-    """The file that tells that a command is up."""
-    path = tmp_path / "ready"
-    path.write_text("")
-    return path
 
 
 @pytest.mark.slow

@@ -50,8 +50,8 @@ _NAMED = 50
 def serve(channel: int, settings: "tuple[object, ...]") -> None:
     """The life of the guard. Does not return."""
     _take_name()
-    argv, directory, environ, mask, terminal = settings
-    guard = Guard(channel, Launch(argv, directory, environ, mask), terminal)  # type: ignore[arg-type]
+    *what, terminal = settings
+    guard = Guard(channel, Launch(*what), terminal)  # type: ignore[arg-type]
     guard.run()
     _exit(0)
 
@@ -109,8 +109,9 @@ class Guard:
             self._tree.reap()  # strangers cannot be, but a child of a child that was reaped may come late
             return
         self._empty = self._tree.reap()
-        if self._run and self._tree.status is not None:
-            self._say("exited", self._run, waitstatus_to_exitcode(self._tree.status))
+        if self._run and (self._empty or self._tree.status is not None):
+            # Without a status: it was gone before the kernel was told to keep it for us, see Launch.
+            self._say("exited", self._run, waitstatus_to_exitcode(self._tree.status or 0))
             self._run = 0
         if self._empty:
             self._due = None

@@ -11,9 +11,9 @@ from posix import chdir, posix_spawn, stat, strerror
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from signal import SIGPIPE, SIGXFSZ
+    from signal import SIG_DFL, SIG_IGN, SIGCHLD, SIGPIPE, SIGXFSZ, signal
 else:
-    from _signal import SIGPIPE, SIGXFSZ
+    from _signal import SIG_DFL, SIG_IGN, SIGCHLD, SIGPIPE, SIGXFSZ, signal
 
 _SHELL = b"/bin/sh"
 _DEFAULT_PATH = b"/bin:/usr/bin"
@@ -25,9 +25,15 @@ class Launch:
     """What to execute, where, and with what."""
 
     def __init__(
-        self, argv: tuple[bytes, ...], directory: bytes, environ: dict[bytes, bytes], mask: tuple[int, ...]
+        self,
+        argv: tuple[bytes, ...],
+        directory: bytes,
+        environ: dict[bytes, bytes],
+        mask: tuple[int, ...],
+        ignores_children: bool,
     ) -> None:
         self._argv, self._directory, self._environ, self._mask = argv, directory, environ, mask
+        self._ignores_children = ignores_children
 
     def __call__(self) -> int:
         """Execute it and return its pid. OSError, with the file it is about, if that cannot be done.
@@ -62,9 +68,16 @@ class Launch:
     def _spawn(self, path: bytes, argv: tuple[bytes, ...]) -> int:
         try:
             # Python ignores these two for itself; what else was ignored when autoreload was started stays ignored.
+            if self._ignores_children:
+                # posix_spawn can give back the default action only. Ignored just for this moment, for whoever dies
+                # while it is ignored is not kept to be waited for.
+                signal(SIGCHLD, SIG_IGN)
             return posix_spawn(path, argv, self._environ, setsigmask=self._mask, setsigdef=(SIGPIPE, SIGXFSZ))
         except OSError as error:
             raise OSError(error.errno, error.strerror, path) from None
+        finally:
+            if self._ignores_children:
+                signal(SIGCHLD, SIG_DFL)
 
 
 def _about(errno: int, path: bytes) -> OSError:

@@ -114,8 +114,7 @@ class Runner:
             if pid == self._guard:
                 self._guard = 0
         if not self._guard:
-            events = self.read()  # what it has told before
-            return events if self._lost else events + self._guard_is_lost()
+            return self.read()  # what it has told before, and that nobody is there any more
         self._look_for_strangers()
         return []
 

@@ -61,11 +61,9 @@ def spawn_guard(command: Command, origin: Origin, state: Any) -> tuple[int, sock
 
     `state`: of the terminal. UserError if it cannot be started.
     """
-    argv = [os.fsencode(word) for word in command.argv]
-    if origin.ignores_children:
-        # Only by fork, or by a program that is executed before, can a signal be set to be ignored.
-        argv = [b"/bin/sh", b"-c", b'trap "" CHLD; exec "$@"', b"sh", *argv]
-    settings = (tuple(argv), os.fsencode(command.directory), origin.environ, origin.mask, state)
+    argv = tuple(os.fsencode(word) for word in command.argv)
+    directory = os.fsencode(command.directory)
+    settings = (argv, directory, origin.environ, origin.mask, origin.ignores_children, state)
     ours, theirs = (_above_standard(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
     try:
         pid = _spawn(theirs, origin)
