@@ -121,11 +121,15 @@ def run(seed: int, make: Maker = inotify.InotifyBackend, flood: bool = False, se
             for k in range(2)
         ]
         pause = rng.choice([0, 0, 0.0005, 0.003, 0.02])
-        while not all([writer.done() for writer in writers]):
-            mirror.read()
-            time.sleep(rng.random() * (0.3 if flood else pause))
+        try:
+            while not all([writer.done() for writer in writers]):
+                mirror.read()
+                time.sleep(rng.random() * (0.3 if flood else pause))
+        finally:
+            for writer in writers:
+                writer.stop()
         mirror.settle()
-        lost = getattr(mirror.backend, "overflows", 0)
+        assert isinstance(mirror.backend, inotify.InotifyBackend)
         outcome = Outcome(
             seed,
             [f"{path}: {mirror.why(path)}" for path in sorted(mirror.wrong())],
@@ -133,7 +137,7 @@ def run(seed: int, make: Maker = inotify.InotifyBackend, flood: bool = False, se
             mirror.leaked(),
             len(mirror.all),
             sum(change.synthesized for change in mirror.all),
-            lost,
+            mirror.backend.overflows,
         )
         mirror.close()
     return outcome

@@ -70,7 +70,8 @@ class Mirror:
     ) -> None:
         self.roots = [root if isinstance(root, Root) else Root(str(root)) for root in roots]
         self.interest = interest or Everything()
-        self.backend = make(self.roots, self.interest, now_ns() if since is None else since)
+        self.since = now_ns() if since is None else since
+        self.backend = make(self.roots, self.interest, self.since)
         self.files = self.disk()
         self.told: dict[str, Kind] = {}
         self.all: list[Change] = []
@@ -140,12 +141,16 @@ class Mirror:
     def wrong(self) -> set[str]:
         """Files of which it has another idea than the disk, or was told last that they are (not) there, wrongly.
 
-        What was there at the start and vanished before its directory was looked at first has no name to be told by.
+        Two things are forgiven before directories were looked at first. What vanished has no name to be told by. And
+        an old file in a directory that was moved, and then given a new entry, which makes its times those of any other.
         """
         truth = self.disk()
         if not self.settled:
             for path in self.files.keys() - truth.keys() - self.told.keys():
                 del self.files[path]
+            for path in truth.keys() - self.files.keys() - self.told.keys():
+                if os.lstat(path).st_ctime_ns < self.since:
+                    del truth[path]
         wrong = {path for path in truth.keys() | self.files.keys() if truth.get(path) != self.files.get(path)}
         return wrong | {path for path, kind in self.told.items() if (kind is not Kind.VANISHED) != (path in truth)}
 

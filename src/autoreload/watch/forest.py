@@ -239,7 +239,7 @@ class Forest:
         """Tell what is new and what is gone among the files of `node`. The rest: its subdirectories."""
         tell, wants = self.outbox.tell, self.interest.wants_file
         first = not node.listed
-        known = set() if first else set(node.known())
+        known = set(node.known())  # also before it was ever listed: what events told
         quiet = first or look.quiet
         names, folders = [], []
         for entry in entries:

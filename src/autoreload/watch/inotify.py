@@ -55,6 +55,10 @@ _WRITING = IN_MODIFY | IN_CLOSE_WRITE
 class InotifyBackend:
     """Watches with inotify(7): see `Backend` for the contract.
 
+    What happens after `since` and before a directory is looked at first is told by the times of what is there. So
+    two things cannot be told: a file deleted meanwhile, whose name nobody knows; and old files in a directory that
+    was moved and then given a new entry, since its times are now those of any directory with a new entry.
+
     OSError if there can be no instance: ENOSYS, EACCES, EPERM, EMFILE, ENFILE, ENOMEM.
     """
 
@@ -291,6 +295,10 @@ class InotifyBackend:
                 continue
             if not parent.listed:
                 forest.look(parent)  # `listed` comes before any directory in it is judged
+                if not parent.listed:  # it moved: then it is marked itself; or there is no descriptor to look with
+                    if parent.due is not None:
+                        forest.push(parent, AS_NEW)
+                    continue
             path = f"{parent.path()}/{name}"
             kid = parent.kid(name)
             if path in forest.roots:
