@@ -218,7 +218,6 @@ class Session:
             self._failed_path = event.what
             self._handle(life.Failed(event.errno, event.fresh), now)
         else:
-            self._habits.exited(now)
             self._handle(life.Exited(event.code), now)
 
     # -- what is to be done --------------------------------------------------------------------------------------------
@@ -235,6 +234,7 @@ class Session:
         elif isinstance(action, life.Kill):
             self._runner.kill(action.token)
         elif isinstance(action, life.TellExit):
+            self._habits.exited(now)
             self._report.exited(action.code, action.seconds, action.state, action.delay)
         elif isinstance(action, life.TellFailure):
             self._report.failed(self._command.shown, self._failed_path, action.errno, action.state)
