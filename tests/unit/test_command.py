@@ -1,0 +1,247 @@
+"""From the words of a call to what is executed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from autoreload.errors import UserError
+from autoreload.process.command import Command, resolve
+from autoreload.process.recognise import simple_commands
+
+SHELL = ("/bin/sh", "-c")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A start directory beside a folder `bin` that alone is on PATH."""
+    for name in ("bin", "app"):
+        (tmp_path / name).mkdir()
+    for name in ("python", "python3", "make", "npm", "sh"):
+        executable(tmp_path / "bin" / name, "#!/bin/true\n")
+    return tmp_path / "app"
+
+
+@pytest.fixture
+def command(folder: Path) -> Callable[..., Command]:
+    """`resolve` in that folder."""
+
+    def given(words: Sequence[str] | str, **variables: str) -> Command:
+        return resolve(words, str(folder), {"PATH": str(folder.parent / "bin"), **variables})
+
+    return given
+
+
+def executable(path: Path, content: str) -> None:
+    """Write a file that may be executed."""
+    path.write_text(content)
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("string", "argv"),
+    [
+        ("python app.py", ["python", "app.py"]),
+        ("  make \t test  ", ["make", "test"]),
+        ("echo 'a b' \"c d\" e", ["echo", "a b", "c d", "e"]),
+        ("echo 'a|b' 'it''s' \"*\"", ["echo", "a|b", "its", "*"]),
+        ("echo a=b -x=y", ["echo", "a=b", "-x=y"]),
+        ("echo '' x", ["echo", "", "x"]),
+        ("echo a@b:c,d+e%f^g", ["echo", "a@b:c,d+e%f^g"]),
+    ],
+)
+def test_a_string_without_shell_syntax_is_split(string: str, argv: list[str], command: Callable[..., Command]) -> None:
+    """No shell is between, so that the command gets the signals itself."""
+    assert command(string).argv == tuple(argv)
+
+
+@pytest.mark.parametrize(
+    "string",
+    [
+        *("a | b", "a && b", "a; b", "a &", "a > b", "a < b", "(a)", "echo $HOME", "echo `a`", "ls *.py", "ls a?"),
+        *("ls [ab]", "a # b", "ls ~", "echo {a,b}", "! a", "a\nb", "echo a\\ b", 'echo "$HOME"', 'echo "`a`"'),
+        *('echo "a\\"b"', "A=1 python app.py", "PATH+=:x a", "cd x", "exec python app.py", "source x", ". x", "time a"),
+        *("export A", "ulimit -n 9", "if a", "trap x"),
+    ],
+)
+def test_a_string_with_shell_syntax_is_for_the_shell(string: str, command: Callable[..., Command]) -> None:
+    """As it is, word for word."""
+    assert command(string).argv == (*SHELL, string)
+    assert command([string]).argv == (*SHELL, string) or " " not in string
+
+
+@pytest.mark.parametrize("words", [[], "", "  \t", [""], ["  "], "''"])
+def test_an_empty_command_is_refused(words: Sequence[str] | str, command: Callable[..., Command]) -> None:
+    """With what to do about it."""
+    with pytest.raises(UserError, match="the command is empty; give the program"):
+        command(words)
+
+
+@pytest.mark.parametrize("string", ["echo 'a", 'echo "a', "it's"])
+def test_a_quote_that_is_not_closed_is_refused(string: str, command: Callable[..., Command]) -> None:
+    """And named."""
+    with pytest.raises(UserError, match="never closed"):
+        command(string)
+
+
+def test_words_are_executed_as_they_are(command: Callable[..., Command]) -> None:
+    """Nothing in them means anything."""
+    assert command(["echo", "a b", "*", "$HOME"]) == Command(
+        ("echo", "a b", "*", "$HOME"), command("a").directory, "echo 'a b' '*' '$HOME'", False
+    )
+
+
+def test_one_word_with_blanks_is_a_string(command: Callable[..., Command]) -> None:
+    """`autoreload 'make test && ./x'`."""
+    assert command(["make test && ./x"]).argv == (*SHELL, "make test && ./x")
+    assert command(["make test"]).argv == ("make", "test")
+    assert command(["make test"]).shown == "make test"
+
+
+def test_one_word_with_blanks_that_is_a_file_is_that_file(command: Callable[..., Command], folder: Path) -> None:
+    """A folder of somebody who likes blanks."""
+    (folder / "my tools").mkdir()
+    executable(folder / "my tools" / "run", "#!/bin/sh\n")
+    assert command(["my tools/run"]).argv == ("my tools/run",)
+    assert command(["my tools/run"]).shown == "'my tools/run'"
+
+
+class TestScripts:
+    """`autoreload app.py` does what is meant."""
+
+    def test_one_that_is_not_executable_is_run_by_python(self, command: Callable[..., Command], folder: Path) -> None:
+        """The one on PATH; as it was given."""
+        (folder / "app.py").write_text("")
+        assert command(["app.py", "-v"]).argv == ("python", "app.py", "-v")
+        assert command("./app.py").argv == ("python", "./app.py")
+        assert command("./app.py").shown == "./app.py"
+        assert command(str(folder / "app.py")).argv == ("python", str(folder / "app.py"))
+
+    def test_an_active_environment_comes_first(self, command: Callable[..., Command], folder: Path) -> None:
+        """Unless it is gone."""
+        (folder / "app.py").write_text("")
+        (folder / "venv" / "bin").mkdir(parents=True)
+        active = {"VIRTUAL_ENV": str(folder / "venv")}
+        assert command("app.py", **active).argv == ("python", "app.py")
+        executable(folder / "venv" / "bin" / "python", "")
+        assert command("app.py", **active).argv == (str(folder / "venv" / "bin" / "python"), "app.py")
+
+    def test_python3_where_there_is_no_python(self, command: Callable[..., Command], folder: Path) -> None:
+        """As on Debian."""
+        (folder / "app.py").write_text("")
+        (folder.parent / "bin" / "python").unlink()
+        assert command("app.py").argv == ("python3", "app.py")
+
+    def test_an_executable_one_is_executed(self, command: Callable[..., Command], folder: Path) -> None:
+        """By its own `#!`, also where it was given without `./`."""
+        executable(folder / "app.py", "#!/usr/bin/env python3\n")
+        assert command("./app.py").argv == ("./app.py",)
+        assert command("app.py x").argv == ("./app.py", "x")
+
+    def test_one_on_path_is_left_to_path(self, command: Callable[..., Command], folder: Path) -> None:
+        """A shell would take that one too."""
+        executable(folder / "app.py", "#!/usr/bin/env python3\n")
+        executable(folder.parent / "bin" / "app.py", "#!/usr/bin/env python3\n")
+        assert command("app.py").argv == ("app.py",)
+
+    def test_an_executable_one_without_a_shebang_is_not_for_the_shell(
+        self, command: Callable[..., Command], folder: Path
+    ) -> None:
+        """To which `import os` is a program that takes a screenshot."""
+        executable(folder / "app.py", "import os\n")
+        assert command("./app.py").argv == ("python", "./app.py")
+
+    def test_one_that_is_not_there_is_left_alone(self, command: Callable[..., Command]) -> None:
+        """The failed start will name it."""
+        assert command("app.py").argv == ("app.py",)
+
+
+def test_sockets_of_systemd_are_for_the_command(command: Callable[..., Command]) -> None:
+    """LISTEN_PID has to be the pid of who takes them; another process's is not touched."""
+    ours = command("make serve", LISTEN_PID=str(os.getpid()))
+    assert ours.argv == ("/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", "make", "serve")
+    assert ours.shown == "make serve"
+    assert command("make serve", LISTEN_PID="1").argv == ("make", "serve")
+
+
+@pytest.mark.parametrize(
+    ("words", "is_python"),
+    [
+        *(("python app.py", True), ("python3.12 -m flask run", True), ("/usr/bin/python3 x", True), ("pypy3 x", True)),
+        *(
+            ("python3.13t x", True),
+            ("pythonic x", False),
+            ("make test", False),
+            ("npm start", False),
+            ("./app.py", True),
+        ),
+        *(("flask run", True), ("gunicorn app:app", True), ("long run", True), ("other run", False)),
+        *(
+            ("env -i A=1 python x", True),
+            ("env -u A make", False),
+            ("nohup python x", True),
+            ("nice -n 5 python x", True),
+        ),
+        *(
+            ("nice -5 make", False),
+            ("uv run app.py", True),
+            ("uv run --with rich python x", True),
+            ("uv run npm start", False),
+        ),
+        *(
+            ("uv run pytest-in-its-environment", True),
+            ("poetry run make", False),
+            ("pdm run serve", True),
+            ("uv sync", False),
+        ),
+        *(("hatch run -e docs serve", True), ("uv run -m http.server", True), ("pipenv run", False)),
+        *(("cd x && python y", True), ("make a; npm b", False), ("A=1 python x", True), ("exec python x", True)),
+        *(("npm start > build.py", False), ("cat app.py | grep x", False), ("if true; then python x; fi", True)),
+        *(
+            ("sh -c 'python x'", True),
+            ("sh -ec 'npm x'", False),
+            ("sh script", False),
+            ("while flask x; do :; done", True),
+        ),
+        *(("echo 'a;b' $x; time python x 2>&1", True), ("a &&\npython x", True), ("echo python $x", False)),
+    ],
+)
+def test_python_is_recognised(words: str, is_python: bool, command: Callable[..., Command], folder: Path) -> None:
+    """By name, by the first line of a script, through wrappers and in lines of shell."""
+    programs = folder.parent / "bin"
+    executable(programs / "flask", "#!/some/venv/bin/python3.12\nimport sys\n")
+    executable(programs / "gunicorn", "#!/usr/bin/env -S python -u\n")
+    executable(programs / "long", "#!/bin/sh\n'''exec' /a/very/long/path/python \"$0\" \"$@\"\n' '''\n")
+    executable(programs / "other", "#!/bin/sh\necho python\n")
+    assert command(words).is_python is is_python
+
+
+def test_words_in_shell_syntax() -> None:
+    """Redirections, assignments and keywords are not the command; what cannot be read is none."""
+    assert simple_commands("A=1 a b >c 2>&1 | d < e; if f; then g; fi") == [
+        ["a", "b", "2"], ["d"], ["f"], ["g"], ["fi"],
+    ]  # fmt: skip
+    assert simple_commands("echo 'a") == []
+
+
+def test_nothing_heavy_is_imported_for_a_plain_command() -> None:
+    """shlex is, only where something has to be split or quoted."""
+    import subprocess
+
+    source = (
+        "import sys\nfrom autoreload.process.command import resolve\n"
+        "resolve(['python', 'app.py'], '/', {}); resolve('make test', '/', {})\n"
+        "print([name for name in ('shlex', 'subprocess', 'asyncio', 'dataclasses', 'socket') if name in sys.modules])"
+    )
+    root = Path(__file__).parents[2] / "src"
+    done = subprocess.run(
+        [sys.executable, "-S", "-E", "-c", f"import sys; sys.path.insert(0, {str(root)!r})\n{source}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
