@@ -168,47 +168,56 @@ def test_sockets_of_systemd_are_for_the_command(command: Callable[..., Command])
     assert command("make serve", LISTEN_PID="1").argv == ("make", "serve")
 
 
+PYTHON = [
+    "python app.py",
+    "python3.12 -m flask run",
+    "/usr/bin/python3 x",
+    "pypy3 x",
+    "python3.13t x",
+    "./app.py",
+    "flask run",
+    "gunicorn app:app",
+    "long run",
+    "env -i A=1 python x",
+    "nohup python x",
+    "nice -n 5 python x",
+    "uv run app.py",
+    "uv run --with rich python x",
+    "uv run pytest-in-its-environment",
+    "pdm run serve",
+    "hatch run -e docs serve",
+    "uv run -m http.server",
+    "cd x && python y",
+    "A=1 python x",
+    "exec python x",
+    "if true; then python x; fi",
+    "sh -c 'python x'",
+    "while flask x; do :; done",
+    "echo 'a;b' $x; time python x 2>&1",
+    "a &&\npython x",
+]
+NOT_PYTHON = [
+    "pythonic x",
+    "make test",
+    "npm start",
+    "other run",
+    "env -u A make",
+    "nice -5 make",
+    "uv run npm start",
+    "poetry run make",
+    "uv sync",
+    "pipenv run",
+    "make a; npm b",
+    "npm start > build.py",
+    "cat app.py | grep x",
+    "sh -ec 'npm x'",
+    "sh script",
+    "echo python $x",
+]
+
+
 @pytest.mark.parametrize(
-    ("words", "is_python"),
-    [
-        *(("python app.py", True), ("python3.12 -m flask run", True), ("/usr/bin/python3 x", True), ("pypy3 x", True)),
-        *(
-            ("python3.13t x", True),
-            ("pythonic x", False),
-            ("make test", False),
-            ("npm start", False),
-            ("./app.py", True),
-        ),
-        *(("flask run", True), ("gunicorn app:app", True), ("long run", True), ("other run", False)),
-        *(
-            ("env -i A=1 python x", True),
-            ("env -u A make", False),
-            ("nohup python x", True),
-            ("nice -n 5 python x", True),
-        ),
-        *(
-            ("nice -5 make", False),
-            ("uv run app.py", True),
-            ("uv run --with rich python x", True),
-            ("uv run npm start", False),
-        ),
-        *(
-            ("uv run pytest-in-its-environment", True),
-            ("poetry run make", False),
-            ("pdm run serve", True),
-            ("uv sync", False),
-        ),
-        *(("hatch run -e docs serve", True), ("uv run -m http.server", True), ("pipenv run", False)),
-        *(("cd x && python y", True), ("make a; npm b", False), ("A=1 python x", True), ("exec python x", True)),
-        *(("npm start > build.py", False), ("cat app.py | grep x", False), ("if true; then python x; fi", True)),
-        *(
-            ("sh -c 'python x'", True),
-            ("sh -ec 'npm x'", False),
-            ("sh script", False),
-            ("while flask x; do :; done", True),
-        ),
-        *(("echo 'a;b' $x; time python x 2>&1", True), ("a &&\npython x", True), ("echo python $x", False)),
-    ],
+    ("words", "is_python"), [*((words, True) for words in PYTHON), *((words, False) for words in NOT_PYTHON)]
 )
 def test_python_is_recognised(words: str, is_python: bool, command: Callable[..., Command], folder: Path) -> None:
     """By name, by the first line of a script, through wrappers and in lines of shell."""
