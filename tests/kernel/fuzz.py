@@ -122,7 +122,7 @@ def run(seed: int, make: Maker = inotify.InotifyBackend, flood: bool = False, se
         ]
         pause = rng.choice([0, 0, 0.0005, 0.003, 0.02])
         try:
-            while not all([writer.done() for writer in writers]):
+            while any(not writer.done() for writer in writers):
                 mirror.read()
                 time.sleep(rng.random() * (0.3 if flood else pause))
         finally:

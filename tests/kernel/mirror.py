@@ -57,6 +57,13 @@ def wait_for(true: Callable[[], object], what: str) -> None:
         time.sleep(0.001)
 
 
+def quiet_moment() -> int:
+    """The time of files from now on (ns): later than that of all that has happened so far."""
+    before = time.time_ns()
+    wait_for(lambda: now_ns() > before, "the next tick")
+    return now_ns()
+
+
 class Mirror:
     """What is known of the files below some roots, by hearsay."""
 
@@ -131,12 +138,17 @@ class Mirror:
 
     def _poll(self) -> None:
         """A whole look, and one more, whatever the clock says."""
+        quiet_moment()  # what changed just now would be told once more
         for _ in range(2):
-            self.clock += 1000
-            while True:
-                self._take(self.backend.read(self.clock))
-                if (self.backend.deadline() or 0.0) > 0.0:
-                    break
+            self.look()
+
+    def look(self) -> None:
+        """One whole look of a backend that polls, whatever the clock says."""
+        self.clock += 1000
+        while True:
+            self._take(self.backend.read(self.clock))
+            if (self.backend.deadline() or 0.0) > 0.0:
+                break
 
     def wrong(self) -> set[str]:
         """Files of which it has another idea than the disk, or was told last that they are (not) there, wrongly.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import os
 import struct
 from typing import NamedTuple
+
+from autoreload.linux.libc import checked, function
 
 IN_MODIFY = 0x2
 IN_ATTRIB = 0x4
@@ -29,9 +29,6 @@ IN_ISDIR = 1 << 30
 _HEAD = struct.Struct("=iIII")
 """struct inotify_event: wd, mask, cookie, len; native byte order, no padding on any architecture."""
 
-# The wrappers of libc, not syscall numbers: they are the same on glibc and musl, on every architecture.
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 class Event(NamedTuple):
     """One struct inotify_event."""
@@ -49,29 +46,20 @@ class Inotify:
 
     def __init__(self) -> None:
         """ENOSYS, EMFILE (instances or descriptors), ENFILE, ENOMEM as in inotify_init(2); EPERM under seccomp."""
-        try:
-            init, self._add, self._remove = _libc.inotify_init1, _libc.inotify_add_watch, _libc.inotify_rm_watch
-        except AttributeError as error:
-            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
-        self._add.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
-        self.fd: int = init(os.O_NONBLOCK | os.O_CLOEXEC)
-        if self.fd < 0:
-            _raise()
+        # The wrappers of libc, not syscall numbers: they are the same on every architecture.
+        self._add, self._remove = function("inotify_add_watch"), function("inotify_rm_watch")
+        self.fd = checked(function("inotify_init1")(os.O_NONBLOCK | os.O_CLOEXEC))
 
     def add(self, path: str, mask: int) -> int:
         """The watch descriptor of `path`: a new one, or the one its inode has already.
 
         ENOSPC: fs.inotify.max_user_watches is reached (not the disk); others as in inotify_add_watch(2).
         """
-        wd: int = self._add(self.fd, os.fsencode(path), mask)
-        if wd < 0:
-            _raise(path)
-        return wd
+        return checked(self._add(self.fd, os.fsencode(path), mask))
 
     def remove(self, wd: int) -> None:
         """EINVAL: the kernel has removed it already, its IN_IGNORED is in the queue."""
-        if self._remove(self.fd, wd) < 0:
-            _raise()
+        checked(self._remove(self.fd, wd))
 
     def read(self, size: int) -> bytes:
         """Whole events, at most `size` bytes; BlockingIOError when there are none."""
@@ -93,8 +81,3 @@ def parse(data: bytes) -> list[Event]:
         name = os.fsdecode(data[at - length : at].rstrip(b"\0")) if length else ""
         events.append(Event(wd, mask, name))
     return events
-
-
-def _raise(path: str | None = None) -> None:
-    code = ctypes.get_errno()
-    raise OSError(code, os.strerror(code), path)

@@ -270,7 +270,7 @@ class Forest:
 
     def _look_at_folders(self, node: Node, path: str, found: _Folders, look: Look) -> None:
         seen = set()
-        touched = look.since and found.entries and not look.quiet and _mtime(path or "/") >= look.since
+        touched = look.since and found.entries and _mtime(path or "/") >= look.since
         for entry in found.entries:
             name = entry.name
             below = f"{path}/{name}"
@@ -282,7 +282,8 @@ class Forest:
                     self.detach(kid, tell=False)
                 continue
             kid = node.kid(name)
-            moved = touched and _may_have_moved(entry, look.since, strict=kid is None)
+            # A quiet look comes when no event was lost: what is known has not moved unnoticed.
+            moved = touched and (kid is None or not look.quiet) and _may_have_moved(entry, look.since, kid is None)
             new = self.settle(node, name, below, AS_NEW if moved else found.as_new)
             if new is None:
                 continue

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 
 from autoreload.core.change import Change, Kind
+from autoreload.linux.clock import file_time
 from autoreload.linux.inotify import (
     IN_CLOSE_WRITE,
     IN_CREATE,
@@ -159,7 +160,7 @@ class InotifyBackend:
         events: list[Event] = []
         size = 0
         while size < BATCH:
-            moment = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+            moment = file_time()
             try:
                 data = self._kernel.read(BATCH)
             except BlockingIOError:
@@ -350,7 +351,7 @@ class InotifyBackend:
     def _begin_round(self, rescue: _Rescue) -> None:
         rescue.again = False
         rescue.rounds += 1
-        rescue.began = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+        rescue.began = file_time()
         for anchor in self._anchors.all:
             self._anchors.find(anchor, known=Look(rescue.since))
 
@@ -382,10 +383,6 @@ class InotifyBackend:
                 "ignore what is written all the time, or raise fs.inotify.max_queued_events",
             )
         )
-
-
-_CLOCK_REALTIME_COARSE = 5
-"""clock_gettime(2); the standard library has no name for it."""
 
 
 class _Batch:

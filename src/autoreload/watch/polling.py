@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from autoreload.core.change import Change, Kind
+from autoreload.linux.clock import file_time
 from autoreload.watch.backend import Interest, Notice, Root
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import Outbox
@@ -19,8 +20,15 @@ INTERVAL = 1.0
 SHARE = 50
 """And so many times what a look takes: at most 2 % of a core."""
 
-Signature = tuple[int, int, int, int]
-"""mtime and ctime (ns), size, inode: compared with !=, since a restored file has an older time."""
+TICK = 20_000_000
+"""ns. File times change once a tick, some milliseconds on old kernels: two saves within one may look the same."""
+
+Signature = tuple[int, int, int, int, bool]
+"""mtime and ctime (ns), size, inode: compared with !=, since a restored file has an older time.
+
+The last one: looked at within the tick of its ctime. It may change again without a trace, so if it looks the same next
+time, it is told once more.
+"""
 
 
 class PollingBackend:
@@ -72,7 +80,7 @@ class PollingBackend:
 
     def rejudge(self) -> None:
         """Start anew; what is found in folders that were ignored so far is no news if it is older than this."""
-        self._rejudged = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+        self._rejudged = file_time()
         self._pass, self._next = None, 0.0
 
     def notices(self) -> list[Notice]:
@@ -130,8 +138,8 @@ class PollingBackend:
                 self._vanished(folder, old)
             tree.folders[folder] = {}
             return
-        new = _signature(info)
-        if old.get(name, new) != new or (not old and (tree.since is None or info.st_ctime_ns >= tree.since)):
+        new = _signature(info, file_time())
+        if _differs(new, old[name]) if old else (tree.since is None or info.st_ctime_ns >= tree.since):
             self._outbox.tell(Kind.APPEARED, root.path, synthesized=True)
         tree.folders[folder] = {name: new}
 
@@ -160,6 +168,7 @@ class PollingBackend:
     def _look_at(self, folder: _Folder, tree: _Tree, rejudged: int) -> list[str] | None:
         """Tell what changed in this folder. The folders to look at in it; None: it cannot be looked at."""
         path = folder.path
+        began = file_time()
         try:
             with os.scandir(path or "/") as found:
                 entries = list(found)
@@ -187,9 +196,9 @@ class PollingBackend:
                 info = entry.stat(follow_symlinks=False)
             except OSError:
                 continue
-            signature = new[entry.name] = _signature(info)
+            signature = new[entry.name] = _signature(info, began)
             known = old.get(entry.name) if old is not None else None
-            if (info.st_ctime_ns >= since) if known is None else (signature != known):
+            if (info.st_ctime_ns >= since) if known is None else _differs(signature, known):
                 self._outbox.tell(Kind.APPEARED, below, synthesized=True)
         if old:
             self._vanished(path, old.keys() - new.keys())
@@ -208,10 +217,6 @@ class PollingBackend:
             above = path.rpartition("/")[0]
             judged[path] = self._is_wanted(above, root, judged) and self._interest.wants_directory(path)
         return judged[path]
-
-
-_CLOCK_REALTIME_COARSE = 5
-"""clock_gettime(2); the standard library has no name for it."""
 
 
 class _Tree:
@@ -250,5 +255,11 @@ def _identity(path: str, follow: bool) -> tuple[int, int] | None:
     return info.st_dev, info.st_ino
 
 
-def _signature(info: os.stat_result) -> Signature:
-    return info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino
+def _signature(info: os.stat_result, now: int) -> Signature:
+    """`now`: file time (ns) at or before which the file was looked at."""
+    hasty = now <= info.st_ctime_ns < now + TICK
+    return info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino, hasty
+
+
+def _differs(new: Signature, old: Signature) -> bool:
+    return new[:4] != old[:4] or old[4]
