@@ -18,7 +18,7 @@ from autoreload.core import lifecycle as life
 from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import CODE_EXTENSIONS, PRECIOUS_NAMES, PYTHON_EXTENSIONS, Rules
-from autoreload.core.habits import Habits
+from autoreload.core.habits import TOLD_AFTER, Habits
 from autoreload.linux.clock import file_time
 from autoreload.linux.signalfd import SI_KERNEL, SignalFd
 from autoreload.process import events
@@ -261,7 +261,7 @@ class Session:
         advice = self._habits.starting(tuple(burst), now)
         self._debounce.space_starts(advice.spacing)
         if advice.repeating:
-            self._report.repeating(advice.repeating)
+            self._report.repeating(advice.repeating, TOLD_AFTER)
         for path in advice.outputs:
             self._report.output(path)
 

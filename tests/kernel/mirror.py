@@ -87,6 +87,7 @@ class Mirror:
         if settled:
             self.settle()
             self.all.clear()
+            self.told.clear()
 
     def disk(self) -> dict[str, bytes | str]:
         """The truth: path -> content (of a link: where it leads)."""

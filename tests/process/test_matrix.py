@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.process.helpers import Tool, environment, tool, unruly
-from tests.process.unruly import KINDS, LEAVE_SOMETHING
+from tests.process.unruly import KINDS, LEAVE_SOMETHING, is_quiet
 from tests.support import command_line, end_all, eventually, survivors
 
 GRACE = 0.2
@@ -78,6 +78,7 @@ def test_nothing_is_left(kind: str, end: Callable[[Tool, Path], None], ready: Pa
         end(it, ready)
         it.process.wait(10)
         eventually(lambda: not survivors(mark), what="an empty tree")
+        eventually(lambda: is_quiet(ready), what="an end of the comet")
 
 
 @pytest.mark.parametrize("kind", LEAVE_SOMETHING)
@@ -93,7 +94,8 @@ def test_without_a_guard_something_is_left(kind: str, ready: Path) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        assert eventually(lambda: survivors(mark))
+        lived_on = ready.stat().st_mtime
+        assert eventually(lambda: survivors(mark) or ready.stat().st_mtime > lived_on)
     finally:
         ready.unlink()
         end_all(mark)

@@ -1,6 +1,7 @@
 """Commands that are hard to end: `python -S -E unruly.py KIND FILE`.
 
-FILE gets a line when all processes of the kind are up; a kind that goes on forking ends when FILE is removed.
+FILE gets a line when all processes of the kind are up; a kind that goes on forking ends when FILE is removed. With
+`is_quiet` a test sees that no comet is left.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 KINDS: dict[str, int] = {
     "polite": 1,
@@ -25,6 +27,11 @@ KINDS: dict[str, int] = {
 """Each kind, and how many processes it has at least."""
 LEAVE_SOMETHING = [kind for kind in KINDS if kind not in ("polite", "deaf")]
 """Those of which something lives on when only the command itself is ended."""
+
+
+def is_quiet(file: Path) -> bool:
+    """Has no comet touched the file for a while? One that lives does so every millisecond or two."""
+    return time.time() - file.stat().st_mtime > 0.2
 
 
 def up() -> None:
@@ -104,13 +111,17 @@ def storm() -> None:
 
 
 def comet() -> None:
-    """A process that has a child and exits, which has a child and exits, ..."""
+    """A process that has a child and exits, which has a child and exits, ... Each touches FILE: they are too short-lived
+    to be seen in /proc."""
     if not os.fork():
         up()
-        while os.path.exists(sys.argv[2]):
+        while True:
+            try:
+                os.utime(sys.argv[2])
+            except FileNotFoundError:
+                os._exit(0)
             if os.fork():
                 os._exit(0)
-        os._exit(0)
 
 
 if __name__ == "__main__":

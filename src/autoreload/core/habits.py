@@ -13,7 +13,7 @@ from typing import NamedTuple
 SOON = 2.0
 """A change so soon after a start counts as "right after" it, seconds."""
 TOLD_AFTER = 10
-SPACED_AFTER = 50
+SPACED_AFTER = 300
 SPACING_STEP, SPACING_LONGEST = 0.1, 1.0
 OUTPUT_AFTER = 3
 """Runs in a row that ended by themselves, in each of which a file must have been written to be output."""
