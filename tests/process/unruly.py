@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 
 KINDS: dict[str, int] = {
     "polite": 1,
@@ -29,9 +28,9 @@ LEAVE_SOMETHING = [kind for kind in KINDS if kind not in ("polite", "deaf")]
 """Those of which something lives on when only the command itself is ended."""
 
 
-def is_quiet(file: Path) -> bool:
+def is_quiet(file: str | os.PathLike[str]) -> bool:
     """Has no comet touched the file for a while? One that lives does so every millisecond or two."""
-    return time.time() - file.stat().st_mtime > 0.2
+    return time.time() - os.stat(file).st_mtime > 0.2
 
 
 def up() -> None:
