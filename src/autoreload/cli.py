@@ -50,13 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if job is None:
             _complain(settings.SHORT_USAGE)
             return EXIT_USAGE
-        from autoreload import session
+        from autoreload.session import run
     except UserError as error:
         _complain(f"autoreload: {error}")
         return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_OK
-    return session.run(job)
+    return run(job)
 
 
 # -- words -----------------------------------------------------------------------------------------------------------
@@ -95,7 +95,9 @@ def parse_words(words: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
 
 def _nearest_flag(word: str) -> str:
     remedy = settings.nearest(word.partition("=")[0], [*(o.flag for o in OPTIONS), "--help", "--version"])
-    return remedy if remedy.startswith("did") else "autoreload --help lists them; write -- before a command that begins so"
+    return (
+        remedy if remedy.startswith("did") else "autoreload --help lists them; write -- before a command that begins so"
+    )
 
 
 def _explain_parser(message: str) -> tuple[str, str]:
@@ -125,8 +127,10 @@ def understand(
     configured = values.pop("command", None)
     if found and "watch" in values:
         values["watch"] = tuple(os.path.join(found.directory, path) for path in values["watch"])
-    on_line = {name: settings.parse(settings.BY_NAME[name], words, settings.BY_NAME[name].flag)
-               for name, words in given.items()}
+    on_line = {
+        name: settings.parse(settings.BY_NAME[name], words, settings.BY_NAME[name].flag)
+        for name, words in given.items()
+    }
     values |= on_line
     _reject_conflicts(on_line)
 

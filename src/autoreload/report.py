@@ -42,7 +42,7 @@ class Report:
         self._base = base.rstrip("/") + "/"
         self._dropped = 0
         self._is_terminal = os.isatty(fd) and environ.get("TERM", "dumb") != "dumb"
-        self._colours = self._is_terminal and not environ.get("NO_COLOR") or bool(environ.get("FORCE_COLOR"))
+        self._colours = (self._is_terminal and not environ.get("NO_COLOR")) or bool(environ.get("FORCE_COLOR"))
 
     # -- lines ---------------------------------------------------------------------------------------------------------
     def monitoring(self, root: str, what: str, postponed: bool) -> None:
@@ -123,7 +123,9 @@ class Report:
 
     def notice(self, what: str, remedy: str, detail: bool) -> None:
         """Something about the watching."""
-        self._line(Level.DETAIL if detail else Level.ATTENTION, printable(what) + (f"; {printable(remedy)}" * bool(remedy)))
+        self._line(
+            Level.DETAIL if detail else Level.ATTENTION, printable(what) + (f"; {printable(remedy)}" * bool(remedy))
+        )
 
     def detail(self, text: str) -> None:
         """For those who want to know more."""
@@ -138,7 +140,10 @@ class Report:
             hint = "please report it with the lines above"
         else:
             hint = "please report it with what -v shows"
-        self._line(Level.ATTENTION, f"autoreload failed, this is a bug: {type(error).__name__}: {printable(str(error))}; {hint}")
+        self._line(
+            Level.ATTENTION,
+            f"autoreload failed, this is a bug: {type(error).__name__}: {printable(str(error))}; {hint}",
+        )
 
     def clear(self) -> None:
         """Clear the screen, if there is one."""

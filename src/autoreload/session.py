@@ -188,9 +188,13 @@ class Session:
             self._habits.changed(path, now)
             self._debounce.add(change, now)
         elif self._job.settings.explain and change.kind not in (Kind.OPENED, Kind.MODIFIED):
-            if (path, reason) not in self._told:
-                self._told.add((path, reason))
-                self._report.not_counted(path, change.kind, reason)
+            self._explain(change, reason)
+
+    def _explain(self, change: Change, reason: str) -> None:
+        """Once for each file and reason between two starts: a log may grow by the second."""
+        if (change.path, reason) not in self._told:
+            self._told.add((change.path, reason))
+            self._report.not_counted(change.path, change.kind, reason)
 
     def _hear_debounce(self, now: float) -> None:
         phase = self._debounce.phase(now)

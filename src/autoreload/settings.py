@@ -43,10 +43,12 @@ class Option(NamedTuple):
 
     @property
     def flag(self) -> str:
+        """As it is written on the command line."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def default(self) -> Any:
+        """The value where it is not given."""
         return Settings._field_defaults[self.name]
 
 
@@ -144,8 +146,8 @@ that file). `/` and your home directory are watched only if you name them.""",
         "include",
         filled,
         "files that matter as well, whatever their ending, as in 'templates/**' or Makefile",
-        """A pattern as in `.gitignore`: without a slash it matches the name at any depth, with one it is relative to the
-folder autoreload was called in. It adds to `--extensions`, and wins over `.gitignore` (but not over `--ignore`,
+        """A pattern as in `.gitignore`: without a slash it matches the name at any depth, with one it is relative to
+the folder autoreload was called in. It adds to `--extensions`, and wins over `.gitignore` (but not over `--ignore`,
 and not inside a folder that is ignored as a whole: name that folder with `--watch`).""",
         metavar="GLOB",
         repeatable=True,
@@ -207,8 +209,8 @@ in the middle of its save is waited for in any case. A larger value here raises 
         "on_exit",
         one_of("wait", "restart", "quit"),
         "when the command ends by itself: wait for a change, restart it, or quit [default: wait]",
-        """`restart` waits 0.1 s before the first attempt and twice as long before each further one, up to 30 s; a run of
-10 s or more starts the count again. `quit` ends autoreload with the exit code of the command (128 + N if signal N
+        """`restart` waits 0.1 s before the first attempt and twice as long before each further one, up to 30 s; a run
+of 10 s or more starts the count again. `quit` ends autoreload with the exit code of the command (128 + N if signal N
 killed it, 127 or 126 if it could not be executed).""",
         metavar="wait|restart|quit",
     ),

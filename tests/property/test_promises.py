@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import signal
+from functools import partial
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoreload.core import lifecycle as life
 from autoreload.core.change import Kind
-
 from tests.property.world import World
+
+Trace = list[tuple[float, tuple[Any, ...]]]
 
 DELAY = st.sampled_from([0.0, 0.0001, 0.001, 0.003, 0.005, 0.0051, 0.02, 0.1, 0.3, 1.0, 4.0])
 FILES = st.sampled_from("abc")
@@ -31,25 +34,25 @@ POLICIES = st.builds(
 )
 
 
-def play(world: World, trace: list[tuple[float, tuple]]) -> None:  # type: ignore[type-arg]
+def play(world: World, trace: Trace) -> None:
     """Let the happenings of a trace come one after the other."""
+    kinds = {"change": Kind.WRITTEN, "vanish": Kind.VANISHED, "open": Kind.OPENED, "modify": Kind.MODIFIED}
     moment = 0.0
     for delay, (what, *details) in trace:
         moment += delay
         if what == "exit":
-            world.later(moment, lambda details=details: world.command_exits(*details))
+            world.later(moment, partial(world.command_exits, *details))
         elif what == "guard":
             world.later(moment, world.guard_is_killed)
         else:
-            kind = {"change": Kind.WRITTEN, "vanish": Kind.VANISHED, "open": Kind.OPENED, "modify": Kind.MODIFIED}[what]
-            world.later(moment, lambda kind=kind, path=details[0]: world.change(path, kind))
+            world.later(moment, partial(world.change, details[0], kinds[what]))
     world.later(0.0, lambda: world.handle(life.Begin()))
 
 
 @given(trace=TRACES, policy=POLICIES, starts=st.lists(DELAY, min_size=1), stops=st.lists(DELAY, min_size=1))
 @settings(max_examples=500, deadline=None)
 def test_the_last_start_is_never_before_the_last_change(
-    trace: list[tuple[float, tuple]],  # type: ignore[type-arg]
+    trace: Trace,
     policy: life.Policy,
     starts: list[float],
     stops: list[float],
@@ -79,7 +82,7 @@ def test_the_last_start_is_never_before_the_last_change(
 )
 @settings(max_examples=300, deadline=None)
 def test_asked_to_end_it_ends_with_nothing_left(
-    trace: list[tuple[float, tuple]],  # type: ignore[type-arg]
+    trace: Trace,
     policy: life.Policy,
     starts: list[float],
     stops: list[float],
@@ -89,7 +92,7 @@ def test_asked_to_end_it_ends_with_nothing_left(
     world = World(policy, itertools.cycle(starts).__next__, itertools.cycle(stops).__next__)
     play(world, trace)
     for delay, number, from_terminal in ends:
-        world.later(delay, lambda n=number, t=from_terminal: world.handle(life.Interrupted(n, t)))
+        world.later(delay, partial(world.handle, life.Interrupted(number, from_terminal)))
 
     world.run(until=10_000.0)
 
@@ -105,7 +108,7 @@ def test_a_burst_is_one_restart(gaps: list[float], stop: float) -> None:
     world.handle(life.Begin())
     world.run(until=5.0)
     for moment, path in zip(itertools.accumulate(gaps), itertools.cycle("abcdefg")):
-        world.later(5.0 + moment, lambda path=path: world.change(path))
+        world.later(5.0 + moment, partial(world.change, path))
 
     world.run()
 

@@ -132,8 +132,9 @@ def write_settings(folder: Path, text: str) -> None:
 def test_the_command_and_its_options_from_pyproject(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`autoreload` alone, in a folder below: paths are relative to the file, and the command runs there."""
     write_settings(
-        project, '[tool.autoreload]\ncommand = "python app.py"\nwatch = ["src"]\nextensions = [".py", "html"]\n'
-        'stop-timeout = 1\non_exit = "quit"\nclear = true\n'
+        project,
+        '[tool.autoreload]\ncommand = "python app.py"\nwatch = ["src"]\nextensions = [".py", "html"]\n'
+        'stop-timeout = 1\non_exit = "quit"\nclear = true\n',
     )
     monkeypatch.chdir(project / "src")
     monkeypatch.setenv("PWD", str(project / "src"))
@@ -215,7 +216,10 @@ def test_a_toml_error_names_its_line(project: Path) -> None:
         (["-e", "src/*.py", "make"], "--include"),
         (["-q", "-v", "make"], "--quiet and --verbose contradict each other"),
         (["-e", ".py", ".", ".xml", "make"], "both --extensions and EXTENSIONS (.xml)"),
-        ([".py,.xml", "./server -c x"], "PATH is missing before .py,.xml; write: autoreload . .py,.xml './server -c x'"),
+        (
+            [".py,.xml", "./server -c x"],
+            "PATH is missing before .py,.xml; write: autoreload . .py,.xml './server -c x'",
+        ),
         (["nosuch", ".py,.xml", "make"], "PATH nosuch does not exist"),
         (["app.py", ".py,.xml", "make"], "PATH app.py is a file, not a directory"),
         ([".", ".py", "  "], "COMMAND is empty"),

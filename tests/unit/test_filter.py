@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from autoreload.core.filter import Filter, Rules
@@ -36,7 +38,7 @@ def make(disk: Disk | None = None, files: tuple[str, ...] = (), **rules: object)
     return Filter(asked, disk or Disk(), lambda root: root not in files)
 
 
-PYTHON = {"suffixes": (".py", ".toml", ".env"), "names": (".env", ".flaskenv")}
+PYTHON: dict[str, Any] = {"suffixes": (".py", ".toml", ".env"), "names": (".env", ".flaskenv")}
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ LONGEST_BURST_OF_ONE = 0.5
 LONGEST_BURST_OF_SEVERAL = 10.0
 """A writer that never pauses cannot put off the start for longer than these, seconds."""
 RETURN_WITHIN = 0.1
-"""A file that vanished may be in the middle of a save (backup and rename): so long its return is waited for, seconds."""
+"""A file that vanished may be in the middle of a save (backup and rename): so long its return is awaited, seconds."""
 CLOSE_WITHIN = 1.0
 """A file that is being written is waited for until it has been left alone for so long, seconds."""
 LONGEST_WRITE = 5.0

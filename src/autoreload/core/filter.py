@@ -40,8 +40,8 @@ PRECIOUS_NAMES = (".env", ".flaskenv")
 """Nearly every .gitignore names them, and everyone wants them to count; also `.env.local` and the like."""
 PYTHON_EXTENSIONS = (".py", ".toml", ".ini", ".cfg", ".conf", ".yaml", ".yml", ".env")
 CODE_EXTENSIONS = frozenset(
-    ".py .pyi .pyx .js .mjs .cjs .jsx .ts .tsx .vue .svelte .css .scss .less .html .htm .rb .php .go .rs .c .h .cc .cpp "
-    ".hpp .java .kt .scala .cs .swift .ex .exs .erl .lua .pl .sh".split()
+    ".py .pyi .pyx .js .mjs .cjs .jsx .ts .tsx .vue .svelte .css .scss .less .html .htm .rb .php .go .rs .c .h .cc "
+    ".cpp .hpp .java .kt .scala .cs .swift .ex .exs .erl .lua .pl .sh".split()
 )
 IGNORE_FILE = ".gitignore"
 

@@ -269,9 +269,7 @@ class Lifecycle:
         if seconds >= HEALTHY:
             self._crashes = 0
         code = happened.code if happened.code >= 0 else 128 - happened.code
-        return self._after_the_end(
-            lambda state, delay: TellExit(happened.code, seconds, state, delay), code, now
-        )
+        return self._after_the_end(lambda state, delay: TellExit(happened.code, seconds, state, delay), code, now)
 
     def _after_the_end(self, tell: Callable[[State, float], Action], code: int, now: float) -> list[Action]:
         if self._policy.on_exit is OnExit.QUIT:
