@@ -11,7 +11,9 @@ NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=4)
 
 
 @given(st.none() | st.sets(NAMES), st.lists(st.tuples(NAMES, st.booleans())))
-def test_a_listing_is_the_set_of_names_that_it_stands_for(listed: set[str] | None, events: list[tuple[str, bool]]) -> None:
+def test_a_listing_is_the_set_of_names_that_it_stands_for(
+    listed: set[str] | None, events: list[tuple[str, bool]]
+) -> None:
     """Whatever was listed first and said since, each name once."""
     node = Node("", None, 1)
     truth = set(listed or ())
