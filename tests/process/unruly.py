@@ -110,8 +110,8 @@ def storm() -> None:
 
 
 def comet() -> None:
-    """A process that has a child and exits, which has a child and exits, ... Each touches FILE: they are too short-lived
-    to be seen in /proc."""
+    """A process that has a child and exits, which has a child and exits, ... Each touches FILE: they live too short
+    a time to be seen in /proc."""
     if not os.fork():
         up()
         while True:

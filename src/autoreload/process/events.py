@@ -40,7 +40,10 @@ class Emptied(NamedTuple):
 
 
 class Stuck(NamedTuple):
-    """Processes that do not die though they were sent SIGKILL, or that may not be signalled; told once a stop."""
+    """Processes that do not die though they were sent SIGKILL, or that may not be signalled; told once a stop.
+
+    Token 0: what a lost guard has left. `GuardLost` follows when they are gone.
+    """
 
     token: int
     processes: tuple[tuple[int, str, str], ...]
@@ -48,7 +51,10 @@ class Stuck(NamedTuple):
 
 
 class GuardLost(NamedTuple):
-    """The guard was killed. What it left is dead by now, and a new guard is there."""
+    """The guard was killed. What it left is dead by now, and a new guard is there.
+
+    This ends every run and answers every start and stop asked for before: no `Exited` or `Emptied` of them follows.
+    """
 
 
 Event = Started | Failed | Exited | Emptied | Stuck | GuardLost
