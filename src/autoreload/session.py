@@ -130,9 +130,9 @@ class Session:
         """Wait, then hear everybody. The backend comes before the runner, so that a start which the runner's news
         allow is made in the knowledge of every change that happened before it."""
         ready = {key.data for key, _ in self._selector.select(self._timeout())}
-        now = time.monotonic()
         if self._signals in ready:
-            self._hear_signals(now)
+            self._hear_signals(time.monotonic())
+        now = time.monotonic()  # after a Ctrl-Z, that is much later
         for change in self._backend.read(now):
             self._hear_change(change, now)
         for notice in self._backend.notices():
@@ -153,7 +153,7 @@ class Session:
     def _timeout(self) -> float | None:
         now = time.monotonic()
         moments = (
-            self._debounce.deadline(now) if self._phase is not Phase.SETTLED else None,
+            self._debounce.deadline() if self._phase is not Phase.SETTLED else None,
             self._lifecycle.deadline(),
             self._backend.deadline(),
             self._runner.deadline(),

@@ -65,7 +65,7 @@ class World:
         while self.exit_code is None:
             moments = [self._queue[0][0] if self._queue else None, self.lifecycle.deadline()]
             if self._phase is not Phase.SETTLED:
-                moments.append(self.debounce.deadline(self.now))
+                moments.append(self.debounce.deadline())
             due = min((moment for moment in moments if moment is not None), default=None)
             if due is None or due > until:
                 break

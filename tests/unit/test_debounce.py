@@ -48,7 +48,7 @@ class Clock:
         return self.starts
 
     def _pass_until(self, when: float) -> None:
-        while (due := self.debounce.deadline(self.now)) is not None and due <= when:
+        while (due := self.debounce.deadline()) is not None and due <= when:
             self.now = due
             self._look()
         if when < 1e9:
@@ -78,7 +78,17 @@ def test_one_save_starts_after_five_milliseconds_of_quiet(clock: Clock) -> None:
 def test_nothing_changed_is_never_due(clock: Clock) -> None:
     """An idle debounce wakes nobody."""
     assert clock.debounce.phase(0.0) is Phase.QUIET
-    assert clock.debounce.deadline(0.0) is None
+    assert clock.debounce.deadline() is None
+
+
+def test_a_moment_that_passes_between_the_look_and_the_wait_is_not_missed() -> None:
+    """The loop may be slow, or stopped by Ctrl-Z, after it has looked: the deadline is in the past then."""
+    debounce = Debounce()
+    debounce.add(written("a"), 100.0)
+    assert debounce.phase(100.0) is Phase.CHANGING
+
+    assert debounce.deadline() == 100.0 + QUIET
+    assert debounce.phase(200.0) is Phase.SETTLED
 
 
 def test_several_writes_of_one_save_are_one_start(clock: Clock) -> None:

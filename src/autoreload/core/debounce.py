@@ -68,6 +68,7 @@ class Debounce:
         self._changed: dict[str, Kind] = {}
         self._unfinished: dict[str, _Unfinished] = {}
         self._first = self._last = 0.0
+        self._looked = float("-inf")
         self._started_at: float | None = None
         self._started_for: frozenset[str] = frozenset()
         self._spacing = 0.0
@@ -92,6 +93,7 @@ class Debounce:
 
     def phase(self, now: float) -> Phase:
         """How far the burst is at `now`."""
+        self._looked = now
         for path in [path for path, file in self._unfinished.items() if now >= file.until]:
             file = self._unfinished.pop(path)
             self._count(path, file.kind, file.until)
@@ -101,12 +103,15 @@ class Debounce:
             return Phase.CHANGING
         return Phase.SETTLED if now >= self._settles_at() else Phase.CERTAIN
 
-    def deadline(self, now: float) -> float | None:
-        """The next moment after `now` at which `phase` may differ though nothing was added; None: never."""
+    def deadline(self) -> float | None:
+        """The next moment, after the last look at `phase`, at which it may differ though nothing was added; None: never.
+
+        Not after the present: a moment that passed since that look would be missed.
+        """
         moments = [file.until for file in self._unfinished.values()]
         if self._changed:
             moments += [self._first + self._shortest, self._settles_at()]
-        return min((moment for moment in moments if moment > now), default=None)
+        return min((moment for moment in moments if moment > self._looked), default=None)
 
     def changed(self) -> dict[str, Kind]:
         """The changed files so far, in order, with what happened to each last."""
