@@ -7,12 +7,15 @@ import random
 import select
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from autoreload.core.change import Kind
-from autoreload.watch.inotify import InotifyBackend
+from autoreload.linux.inotify import Inotify
+from autoreload.watch.inotify import PAUSE, InotifyBackend
 from tests.kernel.mirror import MAKERS, Maker, Mirror, Writer
 
 
@@ -257,7 +260,7 @@ def ill_treat(rng: random.Random, base: Path) -> None:
     """Random operations on a root and the folder it is in; in the end it is there."""
     tree = base / "up" / "tree"
     outs = [base / "out0", base / "out1"]
-    ways = [
+    ways: list[Callable[[], object]] = [
         lambda: shutil.rmtree(tree),
         lambda: tree.rename(rng.choice(outs)),
         lambda: rng.choice(outs).rename(tree),
@@ -288,11 +291,7 @@ def test_an_unreadable_directory_is_left_out_with_a_notice(tree: Path, monkeypat
             raise PermissionError(13, "Permission denied", path)
         return kernel_add(path, mask)
 
-    class Kernel:
-        remove, read = backend._kernel.remove, backend._kernel.read
-
-    Kernel.add = staticmethod(add)  # type: ignore[attr-defined]
-    monkeypatch.setattr(backend._forest, "kernel", Kernel)
+    monkeypatch.setattr(backend._forest, "kernel", SimpleNamespace(add=add, remove=backend._kernel.remove))
     for name in "secret", "public":
         (tree / name).mkdir()
         (tree / name / "f.py").write_text("x")
@@ -302,3 +301,48 @@ def test_an_unreadable_directory_is_left_out_with_a_notice(tree: Path, monkeypat
     assert [notice.what for notice in notices] == [f"cannot read {tree}/secret: not watched"]
     assert backend.notices() == []
     backend.close()
+
+
+def test_a_root_inside_another_goes_with_the_folder_it_is_in(tree: Path) -> None:
+    """And comes back with it; each of its files is told of once."""
+    inner = tree / "b" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "f.py").write_text("x")
+    mirror = Mirror(tree, inner)
+    (tree / "b").rename(tree / "c")
+    assert sorted(mirror.kinds(mirror.settle())) == [("appeared", "c/inner/f.py"), ("vanished", "b/inner/f.py")]
+    (tree / "c").rename(tree / "b")
+    assert sorted(mirror.kinds(mirror.settle())) == [("appeared", "b/inner/f.py"), ("vanished", "c/inner/f.py")]
+    shutil.rmtree(inner)
+    mirror.settle()
+    inner.mkdir()
+    (inner / "f.py").write_text("y")
+    mirror.settle()
+    assert not mirror.wrong()
+    assert mirror.leaked() == 0
+    mirror.close()
+
+
+def test_where_a_folder_on_the_way_cannot_be_watched_the_root_is_looked_up_each_second(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a home directory of someone else: its coming and going is noticed a little later."""
+    real_add = Inotify.add
+
+    def add(self: Inotify, path: str, mask: int) -> int:
+        if path == str(tree.parent):
+            raise PermissionError(13, "Permission denied", path)
+        return real_add(self, path, mask)
+
+    monkeypatch.setattr(Inotify, "add", add)
+    shutil.rmtree(tree)
+    mirror = Mirror(tree, settled=False)
+    backend = mirror.backend
+    assert backend.read(0.0) == []
+    tree.mkdir()
+    (tree / "f.py").write_text("x")
+    assert backend.deadline() == PAUSE
+    assert backend.read(PAUSE / 2) == []
+    assert [change.path for change in backend.read(PAUSE)] == [f"{tree}/f.py"]
+    assert backend.deadline() == 2 * PAUSE
+    mirror.close()

@@ -243,7 +243,12 @@ def test_what_is_no_file_is_not_told_of(make: Maker, file: Path) -> None:
 def test_reads_and_attributes_do_not_count(file: Path, change: str) -> None:
     """The content is what it was."""
     mirror = Mirror(file.parents[1])
-    {"chmod": lambda: file.chmod(0o700), "touch": lambda: os.utime(file), "read": file.read_text}[change]()
+    ways: dict[str, Callable[[], object]] = {
+        "chmod": lambda: file.chmod(0o700),
+        "touch": lambda: os.utime(file),
+        "read": file.read_text,
+    }
+    ways[change]()
     assert mirror.settle() == []
     mirror.close()
 

@@ -146,7 +146,7 @@ class InotifyBackend:
             times.append(now + PAUSE / 10)
         if self._rescue is not None:
             times.append(self._rescue.resume_at)
-        if any(anchor.blind for anchor in self._anchors.all):
+        if any(anchor.needs_lookup for anchor in self._anchors.all):
             times.append(self._blind_at)
         return min(times, default=None)
 
@@ -331,8 +331,10 @@ class InotifyBackend:
 
     def _find_blind(self, now: float) -> None:
         """Look up the roots on whose way something could not be watched, once in a while."""
-        blind = [anchor for anchor in self._anchors.all if anchor.blind]
-        if blind and now >= self._blind_at:
+        if now < self._blind_at:
+            return
+        blind = [anchor for anchor in self._anchors.all if anchor.needs_lookup]
+        if blind:
             self._blind_at = now + PAUSE
             for anchor in blind:
                 self._anchors.find(anchor, known=None)

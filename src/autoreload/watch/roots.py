@@ -88,9 +88,14 @@ class Anchor:
         self.awaits: dict[int, set[str]] = {}
         """By watch descriptor: the names whose coming and going matter in that directory; none while it is silent."""
         self.blind = False
-        """Something on the way could not be watched: it must be looked up from time to time."""
+        """Something on the way could not be watched."""
         self.empty = False
         """Nothing is in its directory: it can be deleted."""
+
+    @property
+    def needs_lookup(self) -> bool:
+        """Must it be looked up from time to time? Not if it is polled: that notices as well."""
+        return self.blind and not (self.node is not None and self.node.wd == POLLED)
 
 
 class Anchors:
@@ -100,7 +105,7 @@ class Anchors:
         self._forest = forest
         self.all = [Anchor(root) for root in roots]
         self._guards: dict[int, set[Anchor]] = {}
-        forest.roots = {root.path for root in roots if not root.single}
+        forest.roots = {root.path.rstrip("/") for root in roots if not root.single}
         forest.guarded = self._guards.__contains__
 
     def guards(self, wd: int) -> set[Anchor] | None:
