@@ -50,13 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if job is None:
             _complain(settings.SHORT_USAGE)
             return EXIT_USAGE
-        from autoreload.session import run
+        from autoreload.startup import run
+
+        return run(job)
     except UserError as error:
         _complain(f"autoreload: {error}")
         return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_OK
-    return run(job)
 
 
 # -- words -----------------------------------------------------------------------------------------------------------
@@ -65,6 +66,8 @@ def parse_words(words: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
 
     Raises UserError.
     """
+    if words and not words[0].startswith("-"):
+        return {}, list(words)  # no option: argparse, which takes 6 ms, has nothing to do
     import argparse
 
     class Parser(argparse.ArgumentParser):

@@ -6,6 +6,8 @@ EXIT_OK = 0
 """After Ctrl-C, SIGTERM or SIGHUP."""
 EXIT_SURVIVORS = 1
 """Something of the command could not be ended (it was named)."""
+EXIT_FAILED = 1
+"""autoreload itself failed."""
 EXIT_USAGE = 2
 """The call, the configuration or the platform is not right."""
 

@@ -44,6 +44,11 @@ class Report:
         self._is_terminal = os.isatty(fd) and environ.get("TERM", "dumb") != "dumb"
         self._colours = (self._is_terminal and not environ.get("NO_COLOR")) or bool(environ.get("FORCE_COLOR"))
 
+    @classmethod
+    def for_level(cls, quiet: bool, verbose: bool, environ: Mapping[str, str], base: str) -> Report:
+        """The report on standard error, with as many lines as were asked for."""
+        return cls(2, Level.ATTENTION if quiet else Level.DETAIL if verbose else Level.ROUTINE, environ, base)
+
     # -- lines ---------------------------------------------------------------------------------------------------------
     def monitoring(self, root: str, what: str, postponed: bool) -> None:
         """The first line. `what`: the endings that matter."""

@@ -8,58 +8,34 @@ from __future__ import annotations
 import os
 import selectors
 import signal
-import sys
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from autoreload import errors
 from autoreload.core import lifecycle as life
 from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import CODE_EXTENSIONS, PRECIOUS_NAMES, PYTHON_EXTENSIONS, Rules
 from autoreload.core.habits import TOLD_AFTER, Habits
 from autoreload.linux.clock import file_time
-from autoreload.linux.signalfd import SI_KERNEL, SignalFd
+from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import events
-from autoreload.process.command import Command, resolve
-from autoreload.process.runner import Runner
-from autoreload.process.terminal import Terminal
-from autoreload.report import Level, Report
+from autoreload.startup import ENDING
 
 if TYPE_CHECKING:
     from autoreload.cli import Job
+    from autoreload.linux.signalfd import SignalFd
+    from autoreload.process.command import Command
+    from autoreload.process.runner import Runner
+    from autoreload.process.terminal import Terminal
+    from autoreload.report import Report
     from autoreload.scope import Scope
     from autoreload.watch.backend import Backend
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PASSED_ON = (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
 SOURCES = (".py", ".pyw")
 """What Python caches the bytecode of. Their changes are kept in mind even if they do not count."""
 SLOW_STOP = 0.5
 """A stop that takes so long is told of before it is over, seconds."""
-
-
-def run(job: Job) -> int:
-    """Do the job until something ends it. Returns the exit code. Raises UserError before anything is started."""
-    command = resolve(job.command, job.directory, os.environ)
-    chosen = job.settings
-    level = Level.ATTENTION if chosen.quiet else Level.DETAIL if chosen.verbose else Level.ROUTINE
-    report = Report(sys.stderr.fileno() if sys.stderr else 2, level, os.environ, job.directory)
-    # Blocked before anything is started: from here on a signal is an input of the loop. A line of ours may appear while
-    # the command has the terminal for itself: then SIGTTOU would stop us (tostop in termios(3)).
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
-    wanted = [number for number in (*ENDING, *PASSED_ON, signal.SIGTSTP) if signal.getsignal(number) != signal.SIG_IGN]
-    signals = SignalFd((*wanted, signal.SIGCHLD))
-    terminal = Terminal()
-    session = Session(job, command, report, signals, Runner(command, terminal, mask), terminal)
-    try:
-        return session.run()
-    except Exception as error:  # a bug of ours must not leave the command behind
-        report.bug(error)
-        return errors.EXIT_SURVIVORS
-    finally:
-        session.close()
 
 
 class Session:
@@ -277,11 +253,6 @@ class Session:
         sources, self._sources = self._sources, set()
         for path, code in remove_stale(sources, os.environ, self._command.directory):
             self._report.stale_bytecode(path, os.strerror(code))
-
-    def close(self) -> None:
-        """Leave nothing behind: no process, no mode of the terminal."""
-        self._runner.close()
-        self._terminal.restore()
 
 
 def _rules(job: Job, command: Command) -> Rules:

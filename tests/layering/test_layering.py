@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "report": {"core", "errors"},
     "scope": {"core", "errors"},
     "session": EVERYTHING,
+    "startup": EVERYTHING,
     "settings": {"errors"},
     "watch": {"core", "errors", "linux"},
 }

@@ -104,7 +104,7 @@ class Debounce:
         return Phase.SETTLED if now >= self._settles_at() else Phase.CERTAIN
 
     def deadline(self) -> float | None:
-        """The next moment, after the last look at `phase`, at which it may differ though nothing was added; None: never.
+        """The next moment after the last look at `phase` at which it may differ though nothing was added; None: never.
 
         Not after the present: a moment that passed since that look would be missed.
         """
