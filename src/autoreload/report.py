@@ -11,6 +11,7 @@ import os
 import select
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from signal import SIGINT
 
 from autoreload.core.change import Kind
 from autoreload.core.lifecycle import Cause, State
@@ -96,7 +97,8 @@ class Report:
 
     def ending(self, signal: int, alive: bool) -> None:
         """Somebody wants autoreload to end."""
-        more = ", stop process (Ctrl-C again kills it)" if alive else ""
+        again = " (Ctrl-C again kills it)" if signal == SIGINT else ""
+        more = f", stop process{again}" if alive else ""
         self._line(Level.ROUTINE, f"{signal_name(signal)} received{more}")
 
     def stuck(self, processes: Sequence[tuple[int, str, str]], ending: bool) -> None:
