@@ -7,12 +7,12 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T | None], within: float = 10.0, what: str = "") -> T:
+def eventually(condition: Callable[[], T | Literal[False] | None], within: float = 10.0, what: str = "") -> T:
     """Wait until the condition is truthy, and return what it was; fail after `within` seconds.
 
     A limit that is reached is a failed test, so it may be generous: it costs nothing when all is well.
