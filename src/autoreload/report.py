@@ -87,7 +87,7 @@ class Report:
         elif code == errno.ENOEXEC:
             remedy = "it is neither a program nor a script with a #! line"
         remedy = f" ({remedy})" if remedy else ""
-        subject = printable(what) if what == shown or not what else f"{printable(what)} of {printable(shown)}"
+        subject = printable(what if shown.startswith(what) else f"{shown}: {what}")
         waiting = "; waiting for it" if state is State.BACKING_OFF else _next(state, 0.0)
         self._line(Level.ATTENTION, f"Cannot start {subject}: {reason}{remedy}{waiting}")
 

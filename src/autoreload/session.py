@@ -217,11 +217,17 @@ class Session:
             self._habits.exited(now)
             self._report.exited(action.code, action.seconds, action.state, action.delay)
         elif isinstance(action, life.TellFailure):
-            self._report.failed(self._command.shown, self._failed_path, action.errno, action.state)
+            self._tell_failure(action)
         elif isinstance(action, life.TellEnding):
             self._report.ending(action.signal, action.alive)
         else:
             self._exit_code = action.code
+
+    def _tell_failure(self, action: life.TellFailure) -> None:
+        if self._failed_path == self._command.directory:
+            self._report.directory_gone(self._failed_path, action.errno, action.state)
+        else:
+            self._report.failed(self._command.shown, self._failed_path, action.errno, action.state)
 
     def _start(self, action: life.Start, now: float) -> None:
         burst = self._debounce.take(now)
