@@ -34,12 +34,11 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path / "tree"
 
 
-def overflow(tree: Path) -> None:
+def overflow(tree: Path, count: int = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text()) + 1000) -> None:
     """Fill the queue, with events that the kernel cannot merge, and that say nothing."""
-    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     (tree / "x").touch()
     (tree / "y").touch()
-    for _ in range(limit // 2 + 500):
+    for _ in range(count // 2):
         for name in "xy":
             os.close(os.open(tree / name, os.O_WRONLY))
 
@@ -122,6 +121,32 @@ def test_a_write_that_was_closed_unheard_is_told(tree: Path) -> None:
         overflow(tree)
     mirror.settle()
     assert mirror.told[str(file)] is Kind.APPEARED
+    mirror.close()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_events_older_than_the_lost_ones_are_not_believed(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    """Some are queued behind the event that tells of the overflow, and read when the disk was looked at already."""
+    file = tree / "d8/sub/f0.py"
+    mirror = started(tree)
+    overflow(tree)
+    monkeypatch.setattr(inotify, "BATCH", 4096)
+    for _ in range(4):
+        mirror.read()  # makes room for 512 events
+    overflow(tree, 300)
+    if there:
+        file.unlink()
+    else:
+        file.write_text("gone soon")
+    overflow(tree)
+    if there:
+        file.write_text("new")
+    else:
+        file.unlink()
+    mirror.settle()
+    assert not mirror.wrong()
     mirror.close()
 
 

@@ -74,6 +74,9 @@ class InotifyBackend:
         self._good = since
         """Events up to here have been seen, all of them (CLOCK_REALTIME_COARSE, ns)."""
         self._rescue: _Rescue | None = None
+        self._stale = False
+        """What is in the queue may be older than what was lost: events are queued, and others lost, behind the one
+        that tells of the overflow as long as that is not read; and by then the disk is looked at."""
         self._doubts: dict[tuple[int, str], tuple[float, str]] = {}
         """Files created, and perhaps complete: when to look again (monotonic s), and the path."""
         self._deadline: float | None = 0.0
@@ -103,8 +106,10 @@ class InotifyBackend:
         lost = self._handle(events, now)
         if lost:
             self._events_lost()
-        elif drained and self._rescue is None:
-            self._good = drained
+        elif drained:
+            self._stale = False
+            if self._rescue is None:
+                self._good = drained
         self._find_blind(now)
         self._forest.step(time.monotonic() + (SLICE if self._rescue is None else RESCUE_SLICE))
         if not self._forest.busy:
@@ -204,7 +209,7 @@ class InotifyBackend:
         for anchor, moved in batch.anchors.items():
             anchors.find(anchor, known=AS_NEW if moved else None)
         self._look_at_marked(batch)
-        self._check_moved(batch)
+        self._verify(batch)
         return lost
 
     def _guard_event(self, batch: _Batch, event: Event) -> None:
@@ -251,6 +256,8 @@ class InotifyBackend:
         if self._doubts and not mask & IN_CREATE:
             self._doubts.pop((wd, name), None)
         for node, path in targets:
+            if self._stale:
+                batch.uncertain[node, name] = path
             if mask & IN_MODIFY:
                 node.note(name, True)
                 tell(Kind.MODIFIED, path)
@@ -265,8 +272,8 @@ class InotifyBackend:
             else:
                 node.note(name, False)
                 tell(Kind.VANISHED, path)
-                if mask & IN_MOVED_FROM:
-                    batch.moved[node, name] = path
+                if mask & IN_MOVED_FROM:  # of an exchange, renameat2(2), this comes last of a name that is there
+                    batch.uncertain[node, name] = path
 
     def _created(self, batch: _Batch, event: Event, node: Node, path: str, now: float) -> None:
         """A name was made. If a file is behind it that is being written, it will be closed."""
@@ -313,12 +320,15 @@ class InotifyBackend:
             if new is kid and kid is not None and (mask & IN_MOVED_TO or (mask & IN_CREATE and self._starting)):
                 forest.push(kid, AS_NEW)
 
-    def _check_moved(self, batch: _Batch) -> None:
-        """Of an exchange (renameat2) the kernel tells as last of one name that its file was moved away."""
-        for (node, name), path in batch.moved.items():
-            if node.wd != GONE and self._outbox.last(path) is Kind.VANISHED and os.path.lexists(path):
-                node.note(name, True)
-                self._outbox.tell(Kind.APPEARED, path, synthesized=True)
+    def _verify(self, batch: _Batch) -> None:
+        """Correct what was told of files of which the events may not have told the end."""
+        for (node, name), path in batch.uncertain.items():
+            if node.wd == GONE:
+                continue
+            there = os.path.lexists(path)
+            if there is (self._outbox.last(path) is Kind.VANISHED):
+                node.note(name, there)
+                self._outbox.tell(Kind.APPEARED if there else Kind.VANISHED, path, synthesized=True)
 
     def _resolve_doubts(self, now: float) -> None:
         for key, (due, path) in list(self._doubts.items()):
@@ -344,6 +354,7 @@ class InotifyBackend:
     def _events_lost(self) -> None:
         """Look at everything again: what was lost is not known, not even which directories are still watched."""
         self.overflows += 1
+        self._stale = True
         if self._rescue is not None:
             self._rescue.again = True
             return
@@ -390,7 +401,7 @@ class InotifyBackend:
 class _Batch:
     """What came out of one handful of events."""
 
-    __slots__ = ("_events", "_written", "anchors", "marked", "moved", "targets", "touched")
+    __slots__ = ("_events", "_written", "anchors", "marked", "targets", "touched", "uncertain")
 
     def __init__(self, events: list[Event]) -> None:
         self._events = events
@@ -402,8 +413,8 @@ class _Batch:
         """Roots to look up again, and whether they may have been away meanwhile."""
         self.touched: set[Node] = set()
         """Roots in which a name came or went."""
-        self.moved: dict[tuple[Node, str], str] = {}
-        """Files moved away."""
+        self.uncertain: dict[tuple[Node, str], str] = {}
+        """Files to look at before their last event is believed, and the path of each."""
 
     def written(self) -> set[tuple[int, str]]:
         """The files that events say are being written."""
