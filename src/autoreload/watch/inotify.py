@@ -28,6 +28,7 @@ from autoreload.linux.inotify import (
     parse,
 )
 from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.watch.batch import Batch
 from autoreload.watch.forest import NAMES, Forest, Spill
 from autoreload.watch.notices import limit_notice, unreadable_notice
 from autoreload.watch.outbox import Outbox
@@ -49,8 +50,6 @@ DOUBT = 0.02
 """s that a created file which nobody seems to write has until it counts as complete."""
 BATCH = 1 << 18
 """Bytes of events handled in one `read`."""
-
-_WRITING = IN_MODIFY | IN_CLOSE_WRITE
 
 
 class InotifyBackend:
@@ -177,7 +176,7 @@ class InotifyBackend:
     def _handle(self, events: list[Event], now: float) -> bool:
         """Tell what they say of files, look at what they say of directories. True: some events were lost."""
         lost = False
-        batch = _Batch(events)
+        batch = Batch(events)
         forest, anchors = self._forest, self._anchors
         for event in events:
             wd, mask, name = event
@@ -212,7 +211,7 @@ class InotifyBackend:
         self._verify(batch)
         return lost
 
-    def _guard_event(self, batch: _Batch, event: Event) -> None:
+    def _guard_event(self, batch: Batch, event: Event) -> None:
         """Look up roots again that this event may be about."""
         wd, mask, name = event
         for anchor in self._anchors.guards(wd) or ():
@@ -221,7 +220,7 @@ class InotifyBackend:
         if mask & IN_IGNORED:
             self._anchors.lose(wd)
 
-    def _self_event(self, batch: _Batch, event: Event, nodes: tuple[Node, ...]) -> None:
+    def _self_event(self, batch: Batch, event: Event, nodes: tuple[Node, ...]) -> None:
         """A watched directory itself was moved, deleted or unmounted."""
         for node in nodes:
             if node.parent is None:
@@ -250,7 +249,7 @@ class InotifyBackend:
                 targets.append((node, path))
         return targets
 
-    def _file_event(self, batch: _Batch, event: Event, targets: list[tuple[Node, str]], now: float) -> None:
+    def _file_event(self, batch: Batch, event: Event, targets: list[tuple[Node, str]], now: float) -> None:
         wd, mask, name = event
         tell = self._outbox.tell
         if self._doubts and not mask & IN_CREATE:
@@ -275,7 +274,7 @@ class InotifyBackend:
                 if mask & IN_MOVED_FROM:  # of an exchange, renameat2(2), this comes last of a name that is there
                     batch.uncertain[node, name] = path
 
-    def _created(self, batch: _Batch, event: Event, node: Node, path: str, now: float) -> None:
+    def _created(self, batch: Batch, event: Event, node: Node, path: str, now: float) -> None:
         """A name was made. If a file is behind it that is being written, it will be closed."""
         kind = Kind.OPENED
         if (event.wd, event.name) not in batch.written():
@@ -294,7 +293,7 @@ class InotifyBackend:
         node.note(event.name, True)
         self._outbox.tell(kind, path)
 
-    def _look_at_marked(self, batch: _Batch) -> None:
+    def _look_at_marked(self, batch: Batch) -> None:
         """Bring the directories of these names in line with the disk, the upper ones first."""
         forest = self._forest
         marked = sorted(batch.marked.items(), key=lambda item: item[0][0].depth())
@@ -320,7 +319,7 @@ class InotifyBackend:
             if new is kid and kid is not None and (mask & IN_MOVED_TO or (mask & IN_CREATE and self._starting)):
                 forest.push(kid, AS_NEW)
 
-    def _verify(self, batch: _Batch) -> None:
+    def _verify(self, batch: Batch) -> None:
         """Correct what was told of files of which the events may not have told the end."""
         for (node, name), path in batch.uncertain.items():
             if node.wd == GONE:
@@ -396,31 +395,6 @@ class InotifyBackend:
                 "ignore what is written all the time, or raise fs.inotify.max_queued_events",
             )
         )
-
-
-class _Batch:
-    """What came out of one handful of events."""
-
-    __slots__ = ("_events", "_written", "anchors", "marked", "targets", "touched", "uncertain")
-
-    def __init__(self, events: list[Event]) -> None:
-        self._events = events
-        self._written: set[tuple[int, str]] | None = None
-        self.targets: dict[tuple[int, str], list[tuple[Node, str]]] = {}
-        self.marked: dict[tuple[Node, str], int] = {}
-        """Names of directories to look at, and what the events said."""
-        self.anchors: dict[Anchor, bool] = {}
-        """Roots to look up again, and whether they may have been away meanwhile."""
-        self.touched: set[Node] = set()
-        """Roots in which a name came or went."""
-        self.uncertain: dict[tuple[Node, str], str] = {}
-        """Files to look at before their last event is believed, and the path of each."""
-
-    def written(self) -> set[tuple[int, str]]:
-        """The files that events say are being written."""
-        if self._written is None:
-            self._written = {(wd, name) for wd, mask, name in self._events if mask & _WRITING}
-        return self._written
 
 
 class _Rescue:
