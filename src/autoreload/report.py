@@ -88,12 +88,11 @@ class Report:
             remedy = "it is neither a program nor a script with a #! line"
         remedy = f" ({remedy})" if remedy else ""
         subject = printable(what if shown.startswith(what) else f"{shown}: {what}")
-        waiting = "; waiting for it" if state is State.BACKING_OFF else _next(state, 0.0)
-        self._line(Level.ATTENTION, f"Cannot start {subject}: {reason}{remedy}{waiting}")
+        self._line(Level.ATTENTION, f"Cannot start {subject}: {reason}{remedy}{_wait(state)}")
 
     def directory_gone(self, directory: str, code: int, state: State) -> None:
         """The start directory could not be entered."""
-        self._line(Level.ATTENTION, f"Cannot enter {printable(directory)}: {os.strerror(code)}{_next(state, 0.0)}")
+        self._line(Level.ATTENTION, f"Cannot enter {printable(directory)}: {os.strerror(code)}{_wait(state)}")
 
     def ending(self, signal: int, alive: bool) -> None:
         """Somebody wants autoreload to end."""
@@ -203,6 +202,11 @@ def _next(state: State, delay: float) -> str:
     if state is State.BACKING_OFF:
         return f"; restart in {_seconds(delay)}"
     return ""
+
+
+def _wait(state: State) -> str:
+    """The same where the next try comes at once, in silence."""
+    return "; waiting for it" if state is State.BACKING_OFF else _next(state, 0.0)
 
 
 def _seconds(seconds: float) -> str:
