@@ -1,0 +1,100 @@
+"""python -m benchmarks: measure, print the tables and, after full runs, write them to docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import peers, processes
+from benchmarks.tables import Section
+
+QUESTIONS = ("latency", "bursts", "scale", "startup", "bytecode", "stopping")
+RESULTS = peers.CACHE / "results"
+PAGE = peers.ROOT / "docs" / "benchmarks.md"
+
+
+def main() -> None:
+    """Ask the questions one after the other."""
+    parser = argparse.ArgumentParser(prog="benchmarks/run", description=__doc__)
+    parser.add_argument("questions", nargs="*", metavar="QUESTION", help=f"{', '.join(QUESTIONS)} [default: all]")
+    parser.add_argument("--quick", action="store_true", help="few repetitions, small trees; the page is not written")
+    chosen = parser.parse_args()
+    unknown = [question for question in chosen.questions if question not in QUESTIONS]
+    if unknown:
+        parser.error(f"there is no question {unknown[0]}: {', '.join(QUESTIONS)}")
+    problems = peers.prepare()
+    processes.adopt_orphans()
+    for problem in problems:
+        print(problem)
+    for question in chosen.questions or QUESTIONS:
+        print(f"==> {question}", flush=True)
+        text = _ask(question, chosen.quick)
+        print(text, flush=True)
+        if not chosen.quick:
+            RESULTS.mkdir(exist_ok=True)
+            (RESULTS / f"{question}.md").write_text(text)
+            PAGE.parent.mkdir(exist_ok=True)
+            PAGE.write_text(_page(problems))
+
+
+def _ask(question: str, quick: bool) -> str:
+    measure: Callable[[Path, bool], Section] = importlib.import_module(f"benchmarks.{question}").measure
+    scratch = Path(tempfile.mkdtemp(prefix="benchmarks-"))
+    before, began = os.getloadavg()[0], time.monotonic()
+    try:
+        section = measure(scratch, quick)
+    finally:
+        processes.end_all()
+        shutil.rmtree(scratch, ignore_errors=True)
+    return section.markdown((before, os.getloadavg()[0]), (time.monotonic() - began) / 60)
+
+
+def _page(problems: list[str]) -> str:
+    """The sections that there are results of, in order, under the facts of the machine."""
+    model = next(
+        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.machine(),
+    )
+    kilobytes = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
+    facts = [
+        f"- {os.cpu_count()} cores ({model}), {kilobytes / 1024**2:.0f} GB of memory, "
+        f"Linux {platform.release().partition('-')[0]}, {_distribution()}",
+        f"- {', '.join(peers.versions())}",
+        *(f"- {problem}" for problem in problems),
+    ]
+    parts = [
+        "# Benchmarks\n\n"
+        "Made by `benchmarks/run` (all questions) or `benchmarks/run QUESTION` (one of them: "
+        f"{', '.join(QUESTIONS)}); `--quick` gives an impression within minutes and leaves this page alone. It needs "
+        "Python 3.11 or newer, and uses entr, npm (for nodemon) and gcc if they are there. Do not edit it by hand.\n\n"
+        "All tools of a table were measured in the same run, in turns, with the same command, tree and files. Compare "
+        "within a table only: another machine, or the same one with another load, gives other figures.\n",
+        "\n".join(facts) + "\n",
+        *((RESULTS / f"{name}.md").read_text() for name in QUESTIONS if (RESULTS / f"{name}.md").exists()),
+    ]
+    return "\n".join(parts)
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return "an unknown distribution"
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""How long from a save to the first instruction of the restarted command?"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import tools
+from benchmarks.peers import child
+from benchmarks.processes import Running
+from benchmarks.tables import Section, median, p95, table
+from benchmarks.tools import Tool
+from benchmarks.watching import Listener, Saver, get_ready, make_tree
+
+GIVEN_UP = 2.5
+"""A save without a start of its own after so many seconds is counted as one that never got any."""
+
+
+@dataclass
+class Seen:
+    """Of one tool."""
+
+    latencies: list[float] = field(default_factory=list)
+    saves: int = 0
+    starts: int = 0
+    missed: int = 0
+
+
+def measure(scratch: Path, quick: bool) -> Section:
+    """Save, wait for the start, pause at random; the tools take turns in rounds."""
+    rounds, saves = (2, 6) if quick else (8, 25)
+    tree = scratch / "tree"
+    file, *_ = make_tree(tree)
+    listener, saver, chance = Listener(scratch / "starts"), Saver(), random.Random(1)
+    rows = tools.available(
+        tools.FLOOR, tools.AUTORELOAD, tools.AUTORELOAD_AT_ONCE, *tools.PEERS, tools.SEED_NAIVE, tools.SEED_POLL
+    )
+    seen = {tool: Seen() for tool in rows}
+    for _ in range(rounds):
+        for tool in chance.sample(rows, len(rows)):
+            _one_round(tool, seen[tool], saves, tree, file, listener, saver, chance, scratch)
+    listener.close()
+    return _section(seen, rounds)
+
+
+def _one_round(
+    tool: Tool,
+    seen: Seen,
+    saves: int,
+    tree: Path,
+    file: Path,
+    listener: Listener,
+    saver: Saver,
+    chance: random.Random,
+    scratch: Path,
+) -> None:
+    listener.clear()
+    with Running(tool.argv(child(listener.path, file), str(scratch / "list")), tree, scratch / "errors") as running:
+        if not get_ready(tool, running, listener, saver, file):
+            return
+        before = len(listener.starts)
+        for _ in range(saves):
+            at, word = saver.save(file)
+            start = listener.wait(lambda s, at=at, word=word: s.texts == (word,) and s.at >= at, GIVEN_UP)  # type: ignore[misc]
+            seen.saves += 1
+            if start:
+                seen.latencies.append((start.at - at) / 1e6)
+            else:
+                seen.missed += 1
+            time.sleep(chance.uniform(0.1, 0.4))
+        listener.listen(0.5)
+        seen.starts += len(listener.starts) - before
+
+
+def _section(seen: dict[Tool, Seen], rounds: int) -> Section:
+    own = median(seen[tools.AUTORELOAD].latencies)
+    section = Section(
+        "From a save to the command's first instruction",
+        f"One file of 200 in a small tree is written in place; {rounds} rounds, in each of which every tool has its "
+        "turn, in random order; random pauses of 0.1 to 0.4 s after each start. The time runs from just before the "
+        "file is opened for writing to the first instruction of the command, which then reads what was saved. A save "
+        f"that no start had read after {GIVEN_UP:g} s had none of its own.",
+    )
+    rows: list[Sequence[str | float]] = []
+    for tool, got in seen.items():
+        middle, starts = median(got.latencies), got.starts / max(1, got.saves)
+        row = (tool.name, middle, p95(got.latencies), middle / own, starts, f"{got.missed} of {got.saves}")
+        rows.append(row)
+    head = ("", "median ms", "p95 ms", "x autoreload", "starts per save", "saves without a start of their own")
+    section.tables.append(table(head, rows))
+    middles = {tool: median(got.latencies) for tool, got in seen.items() if tool.is_peer and got.latencies}
+    if middles:
+        best = min(middles, key=lambda tool: middles[tool])
+        text = f"under a third of the best peer's median ({best.name}, {middles[best]:.1f} ms); it is {own:.1f} ms"
+        section.aim(text, own < middles[best] / 3)
+    return section
