@@ -69,6 +69,7 @@ class Session:
         self._sources: set[str] = set()
         self._told: set[tuple[str, str]] = set()
         self._slow_stop_at: float | None = None
+        self._weakness_told = False
         self._failed_path = ""
         self._exit_code: int | None = None
 
@@ -115,6 +116,9 @@ class Session:
             self._report.notice(notice.what, notice.remedy, notice.detail)
         self._hear_debounce(now)
         self._hear_runner(self._runner.read(), now)
+        if self._runner.weak and not self._weakness_told:
+            self._weakness_told = True
+            self._report.notice(self._runner.weak, "", detail=False)
         due = self._runner.deadline()
         if due is not None and now >= due:
             self._hear_runner(self._runner.step(now), now)
