@@ -4,8 +4,10 @@ Pure: `now` is monotonic seconds everywhere. Nothing here waits; `deadline` says
 
 Two moments matter. A burst becomes CERTAIN a few milliseconds after its first change: the command will be restarted,
 so stopping it may begin. It is SETTLED once nothing has changed for the quiet time: the command may start. Between the
-two the stop overlaps the wait. The quiet time is short for one file, longer once several files changed, and longer
-still when the changes overtook a start (a formatter that takes a while for each file).
+two the stop overlaps the wait. (Not in a burst that overtook a start: a command restarted by changes that never cease,
+perhaps its own output, would be stopped as soon as it is started, and never get anywhere.) The quiet time is short for
+one file, longer once several files changed, and longer still when the changes overtook a start (a formatter that takes
+a while for each file).
 """
 
 from __future__ import annotations
@@ -68,6 +70,7 @@ class Debounce:
         self._changed: dict[str, Kind] = {}
         self._unfinished: dict[str, _Unfinished] = {}
         self._first = self._last = 0.0
+        self._overtakes = False
         self._looked = float("-inf")
         self._started_at: float | None = None
         self._started_for: frozenset[str] = frozenset()
@@ -101,7 +104,9 @@ class Debounce:
             return Phase.QUIET
         if now < self._first + self._shortest:
             return Phase.CHANGING
-        return Phase.SETTLED if now >= self._settles_at() else Phase.CERTAIN
+        if now >= self._settles_at():
+            return Phase.SETTLED
+        return Phase.CHANGING if self._overtakes else Phase.CERTAIN
 
     def deadline(self) -> float | None:
         """The next moment after the last look at `phase` at which it may differ though nothing was added; None: never.
@@ -131,14 +136,16 @@ class Debounce:
     def _count(self, path: str, kind: Kind, now: float) -> None:
         if not self._changed:
             self._first = now
-            self._longer = self._quiet_of_new_burst(path, now)
+            self._overtakes = self._started_at is not None and now < self._started_at + OVERTAKEN_WITHIN
+            self._longer = self._quiet_of_new_burst(path)
         self._changed.pop(path, None)
         self._changed[path] = kind
         self._last = max(self._last, now)
 
-    def _quiet_of_new_burst(self, path: str, now: float) -> float:
-        overtaken = self._started_at is not None and now < self._started_at + OVERTAKEN_WITHIN
-        if not overtaken or self._started_for <= {path}:  # one file again and again: somebody's autosave, at full speed
+    def _quiet_of_new_burst(self, path: str) -> float:
+        if not self._overtakes or self._started_for <= {
+            path
+        }:  # one file again and again: somebody's autosave, at full speed
             return self._shortest
         return max(self._shortest, min(QUIET_LONGEST, max(QUIET_OVERTAKEN, 2 * self._longer)))
 
