@@ -11,7 +11,6 @@ import signal
 import struct
 import sys
 import termios
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -89,7 +88,7 @@ class Screen:
 
     def watching(self) -> None:
         """Wait until the tree is watched."""
-        inodes = {os.stat(folder).st_ino for folder, _, _ in os.walk(self.project.tree)}
+        inodes = {folder.stat().st_ino for folder in self.project.folders()}
         eventually(lambda: inodes <= watched(self.tool), what=f"watches: {self.text()}")
 
     def nothing_left(self) -> None:
@@ -127,8 +126,3 @@ def terminal(
         os.waitpid(leader, 0)
         assert "autoreload failed" not in text, text
         assert "autoreload/session.py" not in text, text
-
-
-def later(seconds: float) -> None:
-    """Let time pass, where it is the passing of time that is tested."""
-    time.sleep(seconds)

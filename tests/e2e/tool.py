@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,14 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path
+
+    def folders(self) -> list[Path]:
+        """All that is to be watched in the tree."""
+        found = []
+        for folder, inner, _ in os.walk(self.tree):
+            found.append(Path(folder))
+            inner[:] = [name for name in inner if name not in (".git", "__pycache__", "node_modules")]
+        return found
 
     def stamp(self, *files: str, then: Sequence[str] = ()) -> list[str]:
         """The words of a command that logs its starts, and what it reads in these files."""
@@ -138,9 +147,8 @@ class Tool:
 
     def watching(self, *folders: Path) -> None:
         """Wait until these (default: all of the tree) are watched."""
-        wanted = folders or tuple(Path(folder) for folder, _, _ in os.walk(self.project.tree))
-        inodes = {folder.stat().st_ino for folder in wanted}
-        eventually(lambda: inodes <= watched(self.pid), what=f"watches on {wanted}: {self.text()}")
+        inodes = {folder.stat().st_ino for folder in folders or self.project.folders()}
+        eventually(lambda: inodes <= watched(self.pid), what=f"watches: {self.text()}")
 
     def send(self, number: int) -> None:
         """Send it one."""
@@ -230,3 +238,8 @@ def watched(pid: int) -> set[int]:
     except OSError:
         pass
     return found
+
+
+def later(seconds: float) -> None:
+    """Let time pass, where it is the passing of time that is tested."""
+    time.sleep(seconds)
