@@ -20,7 +20,7 @@ def test_a_listing_is_the_set_of_names_that_it_stands_for(
     if listed is not None:
         node.set_names(sorted(listed))
     for name, there in events:
-        node.note(name, there)
+        assert node.note(name, there) is ((name in truth) is not there)
         (truth.add if there else truth.discard)(name)
     assert node.listed is (listed is not None)
     assert sorted(node.known()) == sorted(truth)

@@ -51,6 +51,8 @@ DOUBT = 0.02
 BATCH = 1 << 18
 """Bytes of events handled in one `read`."""
 
+_WRITING = IN_MODIFY | IN_CLOSE_WRITE
+
 
 class InotifyBackend:
     """Watches with inotify(7): see `Backend` for the contract.
@@ -257,12 +259,10 @@ class InotifyBackend:
         for node, path in targets:
             if self._stale:
                 batch.uncertain[node, name] = path
-            if mask & IN_MODIFY:
-                node.note(name, True)
-                tell(Kind.MODIFIED, path)
-            elif mask & IN_CLOSE_WRITE:
-                node.note(name, True)
-                tell(Kind.WRITTEN, path)
+            if mask & _WRITING:
+                if node.note(name, True):  # it was moved or deleted while another core was writing to it, perhaps
+                    batch.uncertain[node, name] = path
+                tell(Kind.MODIFIED if mask & IN_MODIFY else Kind.WRITTEN, path)
             elif mask & IN_MOVED_TO:
                 node.note(name, True)
                 tell(Kind.APPEARED, path)

@@ -104,17 +104,20 @@ class Node:
             names += [name for name, there in self._since.items() if there]
         return names
 
-    def note(self, name: str, there: bool) -> None:
-        """An event said that this file is there now, or that it is not."""
+    def note(self, name: str, there: bool) -> bool:
+        """An event said that this file is there now, or that it is not. Was that not known?"""
         since = self._since
-        if since is None or name not in since:
-            if (f"/{name}/" in self._names if self._names else False) is there:
-                return
-            if since is None:
-                since = self._since = {}
+        if since is not None and name in since:
+            if since[name] is there:
+                return False
+        elif (f"/{name}/" in self._names if self._names else False) is there:
+            return False
+        if since is None:
+            since = self._since = {}
         since[name] = there
         if self._names is not None and len(since) > 32 + len(self._names) // 64:
             self.set_names(self.known())
+        return True
 
 
 class RootNode(Node):
