@@ -6,26 +6,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from autoreload import __version__, settings
 from autoreload.errors import EXIT_OK, EXIT_USAGE, UserError
+from autoreload.job import Job
 from autoreload.settings import OPTIONS, Settings
-
-
-class Job(NamedTuple):
-    """What autoreload was asked to do."""
-
-    command: str | tuple[str, ...]
-    """A string, or its words."""
-    directory: str
-    """Where the command runs: absolute, as its user writes it (links are not resolved)."""
-    roots: tuple[str, ...]
-    """What is watched: absolute; made of `Settings.watch`."""
-    shown_root: str
-    """The same as the user named it."""
-    seed_form: bool
-    settings: Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,10 +20,10 @@ from autoreload.core.habits import TOLD_AFTER, Habits
 from autoreload.linux.clock import file_time
 from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import events
-from autoreload.startup import ENDING
+from autoreload.signals import ENDING
 
 if TYPE_CHECKING:
-    from autoreload.cli import Job
+    from autoreload.job import Job
     from autoreload.linux.signalfd import SignalFd
     from autoreload.process.command import Command
     from autoreload.process.runner import Runner

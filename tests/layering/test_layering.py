@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "config": {"errors", "settings"},
     "core": set(),
     "errors": set(),
+    "job": {"settings"},
     "linux": set(),
     "process": {"core", "errors", "linux"},
     "report": {"core", "errors"},
@@ -28,6 +29,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "session": EVERYTHING,
     "startup": EVERYTHING,
     "settings": {"errors"},
+    "signals": {"linux"},
     "watch": {"core", "errors", "linux"},
 }
 """Each module or folder of the package, and which others it may import; CONTRIBUTING.md has the drawing."""

@@ -9,6 +9,7 @@ import pytest
 
 from autoreload import cli, settings
 from autoreload.errors import UserError
+from autoreload.job import Job
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def job(*words: str) -> cli.Job:
+def job(*words: str) -> Job:
     """The job that these words ask for."""
     understood = cli.understand(*cli.parse_words(words), cli.start_directory(os.environ), os.environ)
     assert understood is not None
