@@ -219,6 +219,7 @@ class Session:
             self._runner.kill(action.token)
         elif isinstance(action, life.TellExit):
             self._habits.exited(now)
+            self._terminal.restore()  # else Ctrl-C might not be a signal any more, while a change is waited for
             self._report.exited(action.code, action.seconds, action.state, action.delay)
         elif isinstance(action, life.TellFailure):
             self._tell_failure(action)
