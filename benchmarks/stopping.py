@@ -19,7 +19,7 @@ from benchmarks.tables import Section, median, p95, table
 from benchmarks.tools import Tool
 from benchmarks.watching import FIRST_START, Listener, make_tree
 
-GIVEN_UP = 3.0
+GIVEN_UP = 2.0
 DIRECT = "floor: kill and wait for the command itself"
 GUARD = "reload-guard"
 
@@ -38,7 +38,7 @@ class Seen:
 
 def measure(scratch: Path, quick: bool) -> Section:
     """End each tool politely and, in every other run, with SIGKILL."""
-    runs = 4 if quick else 30
+    runs = 3 if quick else 10
     tree = scratch / "tree"
     file, *_ = make_tree(tree)
     listener, chance = Listener(scratch / "starts"), random.Random(6)
@@ -123,7 +123,8 @@ def _section(seen: dict[Tool | None, Seen], guards: list[tuple[float, float]]) -
     section = Section(
         "From the signal to the end",
         "The tool is sent SIGTERM, and in other runs SIGKILL; the command dies of any signal at once. The end of each "
-        f"process is heard of through a pidfd; after SIGKILL that of the command. What lives {GIVEN_UP:g} s later was left behind.",
+        "process is heard of through a pidfd; after SIGKILL that of the command only. What lives "
+        f"{GIVEN_UP:g} s later was left behind.",
     )
     head = (
         "",
