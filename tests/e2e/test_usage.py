@@ -151,7 +151,7 @@ def test_the_options_of_the_command_are_its_own(project: Project) -> None:
 def test_the_console_script(project: Project, tmp_path: Path) -> None:
     """As an installer makes it."""
     script = tmp_path / "autoreload"
-    script.write_text(f"#!{sys.executable}\nimport sys\nfrom autoreload.cli import main\nsys.exit(main())\n")
+    script.write_text(f"#!{sys.executable}\nimport sys\nfrom autoreload.__main__ import main\nsys.exit(main())\n")
     script.chmod(0o755)
     call = [str(script), "--on-exit", "quit", "sh", "-c", "exit 7"]
     done = subprocess.run(call, cwd=project.tree, env=project.environ, capture_output=True, text=True, timeout=20)
