@@ -165,7 +165,8 @@ log("node", "started");
 def test_a_closed_tmux_session_ends_the_command(kitchen: Make) -> None:
     """The session of the recipe is killed: nothing is left."""
     it = kitchen()
-    server = ["tmux", "-f", "/dev/null", "-L", it.mark]
+    it.environ["TMUX_TMPDIR"] = str(it.project.parent)
+    server = ["tmux", "-f", "/dev/null", "-L", "s"]
     words = shlex.split(block("tmux").text)
     try:
         subprocess.run([*server, *words[1:]], cwd=it.project, env=it.environ, check=True)
