@@ -207,7 +207,7 @@ class TestACommandThatEnds:
 
 WRITES_WITHOUT_A_PAUSE = """
 import time
-until = time.monotonic() + 0.3
+until = time.monotonic() + 0.1
 while True:
     with open("state.json", "w") as file:
         file.write("x")

@@ -11,7 +11,8 @@ from tests.e2e.screen import CTRL_C, CTRL_Z, Screen, terminal
 from tests.e2e.tool import PYTHON, Project, autoreload, comm, watched
 from tests.support import eventually, state, survivors
 
-WAIT = "print('up', flush=True)\nimport signal\nwhile True: signal.pause()\n"
+WAIT = "print('up', flush=True)\nimport time\nwhile True: time.sleep(0.05)\n"
+"""Not pause(2): a SIGINT just before it would be handled by Python after the next one only."""
 RAW = "import tty\ntty.setraw(0)\n" + WAIT
 HANDLES_INTERRUPT = """
 import signal, sys, time
@@ -24,7 +25,7 @@ signal.signal(signal.SIGINT, bye)
 DEAF = "import signal\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\n"
 SIZE = """
 import os, signal
-signal.signal(signal.SIGWINCH, lambda *_: print("size", *os.get_terminal_size(), flush=True))
+signal.signal(signal.SIGWINCH, lambda *_: os.write(1, "size {} {}\\n".format(*os.get_terminal_size()).encode()))
 """
 
 
