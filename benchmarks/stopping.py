@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks import tools
 from benchmarks.peers import child, environment
-from benchmarks.processes import Running, collect, descendants, named, usage
+from benchmarks.processes import Running, collect, descendants, named, usage, wait
 from benchmarks.tables import Section, median, p95, table
 from benchmarks.tools import Tool
 from benchmarks.watching import FIRST_START, Listener, make_tree
@@ -64,12 +64,10 @@ def _without_tool(seen: Seen, file: Path, listener: Listener) -> None:
     if listener.wait(lambda start: True, FIRST_START):
         before = time.monotonic()
         process.terminate()
-        process.wait(GIVEN_UP)
-        seen.command.append((time.monotonic() - before) * 1000)
+        seen.command.append((wait(process, GIVEN_UP) - before) * 1000)
         seen.runs += 1
     else:
-        process.kill()
-        process.wait(GIVEN_UP)
+        wait(process, 0)
 
 
 def _one_end(
