@@ -382,7 +382,7 @@ ignored = [n for n in range(1, 32) if signal.getsignal(n) == signal.SIG_IGN]
 with open(sys.argv[1], "a") as file:
     file.write(json.dumps(ignored) + "\\n")
 while True:
-    signal.pause()
+    time.sleep(0.05)
 """
 
 
