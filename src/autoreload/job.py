@@ -19,4 +19,8 @@ class Job(NamedTuple):
     shown_root: str
     """The same as the user named it."""
     seed_form: bool
+    include_base: str
+    """The folder that patterns of `--include` with a slash are relative to."""
+    ignore_base: str
+    """The same of `--ignore`."""
     settings: Settings

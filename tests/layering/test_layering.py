@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "linux": set(),
     "process": {"core", "errors", "linux"},
     "report": {"core", "errors"},
+    "rules": {"core", "job", "process"},
     "scope": {"core", "errors"},
     "session": EVERYTHING,
     "startup": EVERYTHING,
