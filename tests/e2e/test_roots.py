@@ -235,10 +235,13 @@ def test_nested_and_overlapping_roots(project: Project) -> None:
 
 
 def test_an_ignore_file_that_changes(project: Project) -> None:
-    """What it names no longer counts from then on; what it no longer names does."""
+    """What it names no longer counts from then on; what it no longer names does.
+
+    The command does not name that file in its arguments: then no ignore file could take it away.
+    """
     project.write("app.py", "old")
     project.write("generated/out.py", "old")
-    with autoreload(project, *modern(project, "app.py")) as it:  # a file that the command names would count anyway
+    with autoreload(project, *modern(project, "app.py")) as it:
         project.wait_for_start(1)
         it.watching()
         project.write("generated/out.py", "1")
