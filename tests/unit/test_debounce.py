@@ -135,6 +135,14 @@ def test_saves_of_one_file_100_ms_after_every_start_all_restart_at_full_speed(cl
     assert all(when == pytest.approx(i * (0.1 + QUIET) + QUIET) for i, (when, _) in enumerate(starts))
 
 
+def test_a_hundred_writes_of_one_file_5_ms_apart_are_few_starts(clock: Clock) -> None:
+    """No person saves within 50 ms after a start: from then on it is waited for as several files are."""
+    for i in range(100):
+        clock.at(i * 5.5 * MS, written("a"))
+
+    assert len(clock.finish()) <= 3
+
+
 def test_saves_of_two_files_in_turn_after_every_start_all_restart(clock: Clock) -> None:
     """They are waited for longer, within the half second that is the limit, but each has a start after it."""
     for i in range(50):

@@ -26,6 +26,8 @@ QUIET_SEVERAL = 0.05
 QUIET_OVERTAKEN = 0.2
 """The same once changes of several files overtook a start; doubled each time they do it again."""
 QUIET_LONGEST = 0.5
+OVERTAKEN_AT_ONCE = 0.05
+"""A change of the same file so soon after a start is no person's: it is waited for as several are, seconds."""
 OVERTAKEN_WITHIN = 0.3
 """A change of another file so soon after a start belongs to the burst that caused the start, seconds."""
 LONGEST_BURST_OF_ONE = 0.5
@@ -81,6 +83,9 @@ class Debounce:
         """Files that did not exist when the burst began."""
         self._first = self._last = 0.0
         self._overtakes = False
+        """Did it begin so soon after a start as to belong to the burst before?"""
+        self._goes_on = False
+        """And with another file?"""
         self._looked = float("-inf")
         self._started_at: float | None = None
         self._started_for: frozenset[str] = frozenset()
@@ -152,7 +157,7 @@ class Debounce:
         if not self._changed:
             self._first = now
             self._overtakes = self._started_at is not None and now < self._started_at + OVERTAKEN_WITHIN
-            self._longer = self._quiet_of_new_burst(path)
+            self._longer = self._quiet_of_new_burst(path, now)
         self._changed.pop(path, None)
         self._changed[path] = kind
         self._last = max(self._last, now)
@@ -170,16 +175,18 @@ class Debounce:
             else:
                 self._changed[path] = Kind.VANISHED
 
-    def _quiet_of_new_burst(self, path: str) -> float:
-        if not self._overtakes or not self._started_for - {path}:
-            return self._shortest  # one file again and again: somebody's autosave, at full speed
+    def _quiet_of_new_burst(self, path: str, now: float) -> float:
+        self._goes_on = self._overtakes and bool(self._started_for - {path})
+        if not self._goes_on:  # one file again and again: somebody's autosave, at full speed
+            at_once = self._started_at is not None and now < self._started_at + OVERTAKEN_AT_ONCE
+            return max(self._shortest, QUIET_SEVERAL) if at_once else self._shortest
         return max(self._shortest, min(QUIET_LONGEST, max(QUIET_OVERTAKEN, 2 * self._longer)))
 
     def _certain_at(self) -> float:
         return self._first + max(0.0, self._shortest - LEAD)
 
     def _settles_at(self) -> float:
-        several = len(self._changed) > 1 or self._longer > self._shortest
+        several = len(self._changed) > 1 or self._goes_on
         held_until = max((file.awaited_until for file in self._unfinished.values() if file.is_awaited), default=0.0)
         quiet = max(self._longer, QUIET_SEVERAL if several else 0.0)
         longest = LONGEST_BURST_OF_SEVERAL if several or held_until else LONGEST_BURST_OF_ONE
