@@ -29,8 +29,9 @@ def remove_stale(sources: Iterable[str], environ: Mapping[str, str], directory: 
     """Remove every cached file that Python would take for the present bytecode of one of the changed `sources`.
 
     Of each tag (version) and optimisation level; also of what is imported by the name of a link in the same folder;
-    below PYTHONPYCACHEPREFIX too, if `environ`, that of the command, has it. A relative prefix belongs to `directory`, where the command starts (default: the current one). Other files among
-    the sources are passed over, and so is a source that is gone: Python runs nothing cached without it.
+    below PYTHONPYCACHEPREFIX too, if `environ`, that of the command, has it. A relative prefix belongs to `directory`,
+    where the command starts (default: the current one). Other files among the sources are passed over, and so is a
+    source that is gone: Python runs nothing cached without it.
     """
     prefix = environ.get("PYTHONPYCACHEPREFIX", "")
     if prefix:
