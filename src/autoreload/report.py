@@ -134,9 +134,7 @@ class Report:
 
     def notice(self, what: str, remedy: str, detail: bool) -> None:
         """Something about the watching."""
-        self._line(
-            Level.DETAIL if detail else Level.ATTENTION, printable(what) + (f"; {printable(remedy)}" * bool(remedy))
-        )
+        self._line(Level.DETAIL if detail else Level.ATTENTION, printable(f"{what}; {remedy}" if remedy else what))
 
     def detail(self, text: str) -> None:
         """For those who want to know more."""
