@@ -226,21 +226,6 @@ def test_the_unit_of_systemd_is_sound(kitchen: Make) -> None:
         assert it.end(process) == 0
 
 
-def test_a_guard_that_is_asked_to_end_shortens_the_grace_period(kitchen: Make) -> None:
-    """That is why the unit says KillMode=mixed: a guard that gets SIGTERM leaves one second."""
-    it = kitchen()
-    stubborn = "import os, signal, time; signal.signal(15, signal.SIG_IGN); os.write(1, b'up'); time.sleep(600)"
-    (it.project / "app.py").write_text(stubborn.replace("os.write(1, b'up')", "open(os.environ['STAND_IN_LOG'], 'w')"))
-    with it.run("exec autoreload --stop-timeout 60 -- python app.py") as process:
-        eventually(it.log.exists)
-        tool = it.tool()
-        guard = int(Path(f"/proc/{tool}/task/{tool}/children").read_text().split()[0])
-        for pid in (tool, guard):
-            os.kill(pid, signal.SIGTERM)
-        assert process.wait(20.0) == 0
-        it.nothing_left()
-
-
 def test_sudo_alone_would_not_find_it(kitchen: Make) -> None:
     """A control for the recipe: without its `env`, PATH is not yours."""
     it = kitchen()
