@@ -151,7 +151,7 @@ if os.fork():
     while True:
         signal.pause()
 signal.signal(signal.SIGTERM, note)
-os.write(fd, b"up\\n")
+os.write(fd, b"up:%d\\n" % os.getpid())
 while True:
     signal.pause()
 """
@@ -163,6 +163,8 @@ while True:
             it.expect("Exited")
             os.kill(between, signal.SIGKILL)
             eventually(lambda: "told" in seen.read_text())
+            orphan = next(line[3:] for line in seen.read_text().split() if line.startswith("up:"))
+            eventually(lambda: not os.path.exists(f"/proc/{orphan}"))
             it.ask("kill", 1)
             assert it.expect("Emptied")[2] == 1
 
