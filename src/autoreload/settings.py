@@ -194,7 +194,8 @@ autoreload (Ctrl-C, SIGTERM) alike; a second Ctrl-C kills at once. `0` kills at 
         duration,
         "how long no file may change before the restart [default: 5ms]",
         """One save is often several events. The default is short because bursts are recognised: once several files
-changed, 50 ms of quiet are awaited, and up to 500 ms when changes keep overtaking the starts (a slow formatter). A file
+changed, 50 ms of quiet are awaited, and up to 500 ms when changes keep overtaking the starts (a slow formatter); and
+what follows your saves within 40 ms (a formatter that runs on save) is learned. A file
 in the middle of its save is waited for in any case. A larger value here raises all of these.""",
         metavar="TIME",
     ),

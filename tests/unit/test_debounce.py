@@ -143,6 +143,27 @@ def test_a_hundred_writes_of_one_file_5_ms_apart_are_few_starts(clock: Clock) ->
     assert len(clock.finish()) <= 3
 
 
+def test_a_formatter_that_runs_on_save_costs_two_starts_once(clock: Clock) -> None:
+    """Its pause is learned: from the second save on there is one start for the save and what it causes."""
+    for i in range(5):
+        clock.at(i * 2.0, written("a"))
+        clock.at(i * 2.0 + 20 * MS, written("a"))
+
+    assert [round(when, 3) for when, _ in clock.finish()][2:] == [pytest.approx(i * 2.0 + 0.05) for i in range(1, 5)]
+
+
+def test_what_was_learned_is_forgotten(clock: Clock) -> None:
+    """Single saves are at full speed again after some dozens."""
+    clock.at(0, written("a"))
+    clock.at(20 * MS, written("a"))
+    for i in range(1, 60):
+        clock.at(i * 1.0, written("a"))
+
+    delays = [when % 1.0 for when, _ in clock.finish()[2:]]
+    assert delays[0] == pytest.approx(30 * MS)
+    assert delays[-1] == pytest.approx(QUIET)
+
+
 def test_saves_of_two_files_in_turn_after_every_start_all_restart(clock: Clock) -> None:
     """They are waited for longer, within the half second that is the limit, but each has a start after it."""
     for i in range(50):

@@ -34,6 +34,11 @@ LONGEST_BURST_OF_ONE = 0.5
 LONGEST_BURST_OF_SEVERAL = 10.0
 """A writer that never pauses cannot put off the start for longer than these, seconds. The second is also for one file
 and another that is in the middle of its save."""
+LEARN_WITHIN = 0.04
+"""A change so soon after the last one of a burst that had settled shows that the burst was longer (a formatter that
+runs on save): the pauses of the next ones are waited for, half as long again, seconds."""
+FORGET_AFTER = 10
+"""So many bursts without such a change, and what was learned counts half."""
 RETURN_WITHIN = 0.1
 """A file that vanished may be in the middle of a save (backup and rename): so long its return is awaited, seconds."""
 CLOSE_WITHIN = 1.0
@@ -90,6 +95,9 @@ class Debounce:
         self._started_at: float | None = None
         self._started_for: frozenset[str] = frozenset()
         self._spacing = 0.0
+        self._learned = 0.0
+        """Seconds of quiet that bursts have been seen to need."""
+        self._unsurprising = 0
 
     def add(self, change: Change, now: float) -> None:
         """Take note of a change that counts."""
@@ -155,12 +163,25 @@ class Debounce:
 
     def _count(self, path: str, kind: Kind, now: float) -> None:
         if not self._changed:
+            self._learn(now)
             self._first = now
             self._overtakes = self._started_at is not None and now < self._started_at + OVERTAKEN_WITHIN
             self._longer = self._quiet_of_new_burst(path, now)
         self._changed.pop(path, None)
         self._changed[path] = kind
         self._last = max(self._last, now)
+
+    def _learn(self, now: float) -> None:
+        """A burst begins: was the last one over when its quiet time was?"""
+        pause = now - self._last
+        if self._started_for and pause <= LEARN_WITHIN:
+            self._learned = max(self._learned, 1.5 * pause)
+            self._unsurprising = 0
+            return
+        self._unsurprising += 1
+        if self._unsurprising > FORGET_AFTER:
+            self._learned /= 2
+            self._unsurprising = 0
 
     def _unmake(self, path: str) -> None:
         """A file made in this burst is gone again, as if it had never been: the temporary file of an atomic save.
@@ -176,11 +197,12 @@ class Debounce:
                 self._changed[path] = Kind.VANISHED
 
     def _quiet_of_new_burst(self, path: str, now: float) -> float:
+        shortest = max(self._shortest, self._learned)
         self._goes_on = self._overtakes and bool(self._started_for - {path})
         if not self._goes_on:  # one file again and again: somebody's autosave, at full speed
             at_once = self._started_at is not None and now < self._started_at + OVERTAKEN_AT_ONCE
-            return max(self._shortest, QUIET_SEVERAL) if at_once else self._shortest
-        return max(self._shortest, min(QUIET_LONGEST, max(QUIET_OVERTAKEN, 2 * self._longer)))
+            return max(shortest, QUIET_SEVERAL) if at_once else shortest
+        return max(shortest, min(QUIET_LONGEST, max(QUIET_OVERTAKEN, 2 * self._longer)))
 
     def _certain_at(self) -> float:
         return self._first + max(0.0, self._shortest - LEAD)
