@@ -196,7 +196,8 @@ autoreload (Ctrl-C, SIGTERM) alike; a second Ctrl-C kills at once. `0` kills at 
         """One save is often several events. The default is short because bursts are recognised: once several files
 changed, 50 ms of quiet are awaited, and up to 500 ms when changes keep overtaking the starts (a slow formatter); and
 what follows your saves within 40 ms (a formatter that runs on save) is learned. A file
-in the middle of its save is waited for in any case. A larger value here raises all of these.""",
+in the middle of its save is waited for in any case. A larger value here raises all of these; with a smaller one nothing
+is learned.""",
         metavar="TIME",
     ),
     Option(

@@ -152,6 +152,15 @@ def test_a_formatter_that_runs_on_save_costs_two_starts_once(clock: Clock) -> No
     assert [round(when, 3) for when, _ in clock.finish()][2:] == [pytest.approx(i * 2.0 + 0.05) for i in range(1, 5)]
 
 
+def test_less_than_the_default_is_taken_at_its_word() -> None:
+    """--debounce 0: a start for each save of a file, and nothing is learned."""
+    clock = Clock(Debounce(0.0))
+    for i in range(20):
+        clock.at(i * 10 * MS, written("a"))
+
+    assert len(clock.finish()) == 20
+
+
 def test_what_was_learned_is_forgotten(clock: Clock) -> None:
     """Single saves are at full speed again after some dozens."""
     clock.at(0, written("a"))

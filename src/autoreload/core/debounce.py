@@ -173,6 +173,8 @@ class Debounce:
 
     def _learn(self, now: float) -> None:
         """A burst begins: was the last one over when its quiet time was?"""
+        if self._shortest < QUIET:
+            return  # somebody asked for less than the default, and knows why
         pause = now - self._last
         if self._started_for and pause <= LEARN_WITHIN:
             self._learned = max(self._learned, 1.5 * pause)
@@ -201,6 +203,7 @@ class Debounce:
         self._goes_on = self._overtakes and bool(self._started_for - {path})
         if not self._goes_on:  # one file again and again: somebody's autosave, at full speed
             at_once = self._started_at is not None and now < self._started_at + OVERTAKEN_AT_ONCE
+            at_once = at_once and self._shortest >= QUIET
             return max(shortest, QUIET_SEVERAL) if at_once else shortest
         return max(shortest, min(QUIET_LONGEST, max(QUIET_OVERTAKEN, 2 * self._longer)))
 
