@@ -127,12 +127,12 @@ def _section(seen: dict[Tool | None, Seen], guards: list[tuple[float, float]]) -
     head = (
         "",
         "command gone ms",
-        "p95",
+        "p95 ms",
         "tool gone too ms",
-        "p95",
+        "p95 ms",
         "left behind",
         "tool killed: command gone ms",
-        "left",
+        "left then",
     )
     rows: list[Sequence[str | float]] = []
     for tool, got in seen.items():
