@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import importlib
 import os
 import platform
@@ -29,15 +30,25 @@ def main() -> None:
     unknown = [question for question in chosen.questions if question not in QUESTIONS]
     if unknown:
         parser.error(f"there is no question {unknown[0]}: {', '.join(QUESTIONS)}")
+    peers.CACHE.mkdir(exist_ok=True)
+    with (peers.CACHE / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit("benchmarks: another run is measuring; two at once would measure each other") from None
+        _run(chosen.questions or list(QUESTIONS), chosen.quick)
+
+
+def _run(questions: list[str], quick: bool) -> None:
     problems = peers.prepare()
     processes.adopt_orphans()
     for problem in problems:
         print(problem)
-    for question in chosen.questions or QUESTIONS:
+    for question in questions:
         print(f"==> {question}", flush=True)
-        text = _ask(question, chosen.quick)
+        text = _ask(question, quick)
         print(text, flush=True)
-        if not chosen.quick:
+        if not quick:
             RESULTS.mkdir(exist_ok=True)
             (RESULTS / f"{question}.md").write_text(text)
             PAGE.parent.mkdir(exist_ok=True)
