@@ -22,6 +22,8 @@ BETWEEN_SAVES = 0.1
 """More than any of the tools waits for another change: else a tool that waits for quiet would never restart."""
 GIVEN_UP = 90.0
 """Seconds until a tool must have reacted."""
+REST = 6.0
+"""A tool is left alone for so long, and longer with more folders, before it is called idle, seconds."""
 LIMIT_OF_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
@@ -78,10 +80,11 @@ def _one_size(size: int, rows: list[Tool], slow: dict[Tool, float], idle: float,
         if slow.get(tool, 0) * 10 > GIVEN_UP:
             seen[tool].note = f"left out: {slow[tool]:.0f} s with a tenth of the folders"
     for number, file in enumerate(files):
-        seconds = 0 if number else idle
+        # After the last one: a tool that was asked for the first may still be at work on the others.
+        seconds = idle if number == len(files) - 1 else 0
         for tool in chance.sample(rows, len(rows)):
             if not seen[tool].note:
-                _one_start(tool, seen[tool], tree, file, listener, saver, chance, seconds, 2 + size / 20_000)
+                _one_start(tool, seen[tool], tree, file, listener, saver, chance, seconds, REST + size / 20_000)
     listener.close()
     shutil.rmtree(tree)
     slow |= {tool: GIVEN_UP if got.note else max(got.watching) for tool, got in seen.items()}
