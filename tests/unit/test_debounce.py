@@ -173,6 +173,15 @@ def test_what_was_learned_is_forgotten(clock: Clock) -> None:
     assert delays[-1] == pytest.approx(QUIET)
 
 
+def test_one_file_saved_again_and_again_after_the_start_for_another_is_not_put_off_for_long(clock: Clock) -> None:
+    """It belongs to the burst before, but it is one file: half a second at most."""
+    clock.at(0, written("a"))
+    for i in range(1, 40):
+        clock.at(i * 0.1, written("b"))
+
+    assert clock.starts[1] == (pytest.approx(0.1 + LONGEST_BURST_OF_ONE), ["b"])
+
+
 def test_saves_of_two_files_in_turn_after_every_start_all_restart(clock: Clock) -> None:
     """They are waited for longer, within the half second that is the limit, but each has a start after it."""
     for i in range(50):

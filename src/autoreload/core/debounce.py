@@ -214,7 +214,7 @@ class Debounce:
         several = len(self._changed) > 1 or self._goes_on
         held_until = max((file.awaited_until for file in self._unfinished.values() if file.is_awaited), default=0.0)
         quiet = max(self._longer, QUIET_SEVERAL if several else 0.0)
-        longest = LONGEST_BURST_OF_SEVERAL if several or held_until else LONGEST_BURST_OF_ONE
+        longest = LONGEST_BURST_OF_SEVERAL if len(self._changed) > 1 or held_until else LONGEST_BURST_OF_ONE
         settled = min(max(self._last + quiet, held_until), self._first + max(quiet, longest))
         if self._spacing and self._started_at is not None:
             settled = max(settled, self._started_at + self._spacing)
