@@ -16,7 +16,7 @@ from typing import NamedTuple
 from autoreload.linux.inotify import IN_DELETE_SELF, IN_DONT_FOLLOW, IN_MASK_ADD, IN_MOVE_SELF, IN_ONLYDIR
 from autoreload.watch.backend import Root
 from autoreload.watch.forest import NAMES, TREE, Forest
-from autoreload.watch.tree import AS_NEW, GONE, POLLED, FileNode, Look, Node, RootNode
+from autoreload.watch.tree import AS_NEW, GONE, POLLED, FileNode, Look, Node
 
 MOVED = IN_MOVE_SELF | IN_DELETE_SELF
 SILENT = IN_ONLYDIR | IN_DONT_FOLLOW | MOVED
@@ -191,7 +191,7 @@ class Anchors:
             wd = POLLED
         if root.single:
             return FileNode(folder, wd, way.steps[-1].name, root.path)
-        return RootNode(root.path.rstrip("/"), None, wd)
+        return Node(root.path.rstrip("/"), None, wd)
 
     def _hold(self, anchor: Anchor, awaits: dict[int, set[str]]) -> None:
         old, anchor.awaits = anchor.awaits, awaits

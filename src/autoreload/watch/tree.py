@@ -120,12 +120,6 @@ class Node:
         return True
 
 
-class RootNode(Node):
-    """The directory that is a root."""
-
-    __slots__ = ()
-
-
 class FileNode(Node):
     """The directory that a single watched file is in: nothing else of it matters."""
 
