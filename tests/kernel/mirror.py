@@ -14,11 +14,12 @@ from typing import Protocol
 
 from autoreload.core.change import Change, Kind
 from autoreload.watch.backend import Backend, Interest, Root
+from autoreload.watch.fanotify import FanotifyBackend
 from autoreload.watch.inotify import InotifyBackend
 from autoreload.watch.polling import PollingBackend
 
 Maker = Callable[[list[Root], Interest, int], Backend]
-MAKERS: dict[str, Maker] = {"inotify": InotifyBackend, "polling": PollingBackend}
+MAKERS: dict[str, Maker] = {"inotify": InotifyBackend, "fanotify": FanotifyBackend, "polling": PollingBackend}
 PATIENCE = 30.0
 """s until a test that waits gives up."""
 
@@ -132,7 +133,7 @@ class Mirror:
 
     def _readable(self) -> bool:
         deadline = self.backend.deadline()
-        if deadline is not None and not isinstance(self.backend, InotifyBackend):
+        if deadline is not None and not isinstance(self.backend, InotifyBackend | FanotifyBackend):
             deadline = deadline if deadline == 0.0 else None  # the next look of a polling part is far away
         wait = 0.0 if deadline is None else max(0.0, deadline - time.monotonic())
         return bool(select.select([self.backend.fileno()], [], [], wait)[0]) or deadline is not None

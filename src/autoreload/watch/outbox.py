@@ -12,17 +12,18 @@ class Outbox:
 
     def __init__(self) -> None:
         self._changes: list[Change] = []
-        self._last: dict[str, Kind] = {}
+        self._last: dict[str, tuple[Kind, int]] = {}
 
-    def tell(self, kind: Kind, path: str, synthesized: bool = False) -> None:
-        """Add a change, unless it says again what was said last of this path."""
-        if self._last.get(path) is not kind:
-            self._last[path] = kind
-            self._changes.append(Change(kind, path, synthesized))
+    def tell(self, kind: Kind, path: str, synthesized: bool = False, pid: int = 0) -> None:
+        """Add a change, unless it says again what was said last of this path, of the same process."""
+        if self._last.get(path) != (kind, pid):
+            self._last[path] = kind, pid
+            self._changes.append(Change(kind, path, synthesized, pid))
 
     def last(self, path: str) -> Kind | None:
         """What was told of it last, if that is still waiting."""
-        return self._last.get(path)
+        told = self._last.get(path)
+        return told[0] if told is not None else None
 
     def take(self) -> list[Change]:
         """All of them; none is left."""

@@ -1,0 +1,429 @@
+"""The backend on fanotify(7): one mark for each file system, however many directories are on it.
+
+Events name a directory by its handle, a name in it, and the handle of what has that name. The kernel merges events of
+one process about one name, so the order of what they say is lost, and the disk has the last word on whether a file is
+there. Nothing is known of the tree but what events have named:
+
+- A directory that is made needs no attention: events about what is in it come as from anywhere.
+- One that is moved is looked at where it is now. Its files are told as come (if that is below a root) and as gone from
+  where they were.
+- One that is deleted had its files deleted before, of which there are events. They name a directory that is no longer
+  there, but the event of its own deletion (FAN_REPORT_TARGET_FID) says where it was: see places.py.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Sequence
+
+from autoreload.core.change import Change, Kind
+from autoreload.linux.clock import file_time
+from autoreload.linux.fanotify import (
+    FAN_CLOSE_WRITE,
+    FAN_CREATE,
+    FAN_DELETE,
+    FAN_MODIFY,
+    FAN_ONDIR,
+    FAN_Q_OVERFLOW,
+    FAN_RENAME,
+    Event,
+    Fanotify,
+    file_system,
+    key_of,
+    open_key,
+    parse,
+)
+from autoreload.linux.mounts import is_below
+from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.watch.created import Doubts
+from autoreload.watch.notices import unreadable_notice
+from autoreload.watch.outbox import Outbox
+from autoreload.watch.places import NOWHERE, ROUNDS, Anchor, Place, Places
+from autoreload.watch.roots import Way, trace
+from autoreload.watch.walk import Visit, Walk
+
+MASK = FAN_CREATE | FAN_DELETE | FAN_RENAME | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_ONDIR
+SLICE = 0.005
+"""s of looking at directories in one `read`."""
+SLACK = 2_000_000_000
+"""ns. After events were lost, what changed this long before the last good moment is told too, as in inotify.py."""
+BATCH = 1 << 18
+"""Bytes of events handled in one `read`."""
+PATIENCE = 1.0
+"""s that an event about a directory which is gone waits for the one that says where it was. It is in the queue, or
+about to be: the directory cannot be looked up any more from shortly before the kernel tells of its deletion."""
+RETRY = 0.005
+_WRITING = FAN_MODIFY | FAN_CLOSE_WRITE
+_COMING_OR_GOING = FAN_CREATE | FAN_DELETE | FAN_RENAME
+
+
+class FanotifyBackend:
+    """Watches with fanotify(7): see `Backend` for the contract.
+
+    The file systems are marked before this returns, and only what happened from `since` until then is looked for on
+    the disk, in slices. So whoever makes it before the command starts has nothing to wait for, in a tree of any size.
+
+    A queue without a limit does not overflow. Should events be lost all the same, for want of memory, then the disk is
+    looked at; a file that was deleted meanwhile has no name to be told by, so those beside it are told instead.
+
+    OSError if it is not permitted, or cannot watch the roots: EPERM (no CAP_SYS_ADMIN), EINVAL (before Linux 5.17),
+    ENODEV, EOPNOTSUPP, EXDEV (the file system has no identity, no handles, is a subvolume), ENOSYS, EMFILE.
+    """
+
+    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, unlimited: bool = True) -> None:
+        """`since`: CLOCK_REALTIME_COARSE, ns."""
+        self._kernel = Fanotify(unlimited)
+        self._outbox = Outbox()
+        self._anchors = [Anchor(root) for root in dict.fromkeys(roots)]
+        self._places = Places(interest, self._anchors)
+        self._interest = interest
+        self._walk = Walk(self._places, self._outbox)
+        self._doubts = Doubts()
+        self._marked: set[bytes] = set()
+        self.uncovered: dict[str, OSError] = {}
+        """Mount points below the roots whose file system cannot be watched, and why."""
+        self._orphans: list[tuple[Event, float]] = []
+        """Events about directories that are gone, and until when they wait (monotonic s)."""
+        self._deadline: float | None = 0.0
+        self.overflows = 0
+        """How often events were lost so far."""
+        try:
+            for anchor in self._anchors:
+                self._look_up(anchor)
+            self._cover()
+            for anchor in self._anchors:  # what changed before the marks were there
+                self._look_up(anchor)
+            self._cover()
+        except OSError:
+            self.close()
+            raise
+        self._good = file_time()
+        """Events up to here have been seen, all of them (CLOCK_REALTIME_COARSE, ns)."""
+        if since <= self._good:
+            self._look_for_changes(since, lossy=False)
+
+    # -- the protocol --------------------------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """The fanotify group."""
+        return self._kernel.fd
+
+    def deadline(self) -> float | None:
+        """0.0 while there are directories to look at."""
+        return self._deadline
+
+    def read(self, now: float) -> list[Change]:
+        """Drain the queue (up to a batch), handle what it says, then look at directories for a slice of time."""
+        calm = not self._walk.busy
+        events, drained = self._drain()
+        fresh = [event for event, _ in self._orphans] + events if self._orphans else events
+        if fresh:
+            self._handle(fresh, now)
+        if drained:
+            self._doubts.resolve(now, self._outbox.tell)
+            if calm and not self._orphans:
+                if self._places.moves or self._places.ghosts:
+                    self._places.settled()
+                self._good = drained
+        self._walk.step(time.monotonic() + SLICE)
+        self._deadline = self._when(now)
+        return self._outbox.take()
+
+    def rejudge(self) -> None:
+        """Forget what was ignored; what changed unheard, while that was not known yet, is looked for on the disk."""
+        self._places.forget_verdicts()
+        self._look_for_changes(self._good, lossy=False)
+        self._deadline = 0.0
+
+    def notices(self) -> list[Notice]:
+        """What could not be read."""
+        if not self._walk.unreadable:
+            return []
+        paths = list(self._walk.unreadable)
+        self._walk.unreadable.clear()
+        return [unreadable_notice(paths)]
+
+    def close(self) -> None:
+        """Close the fanotify group."""
+        self._kernel.close()
+
+    def mounts_changed(self) -> None:
+        """Something was mounted or unmounted: look at what is there now."""
+        before = {point for points in self._places.views.values() for point in points} | self.uncovered.keys()
+        for anchor in self._anchors:
+            self._find(anchor, moved=False)
+        for point in self._cover():
+            if point not in before:
+                real = point.rstrip("/")
+                self._walk.push(Visit(real, self._places.told((real,))))
+        self._deadline = 0.0
+
+    def _when(self, now: float) -> float | None:
+        if self._walk.busy or self._places.moves or self._places.ghosts:
+            return now + RETRY if self._orphans and not self._walk.busy else 0.0
+        doubted = self._doubts.deadline()
+        times = [doubted] if doubted is not None else []
+        if self._orphans:
+            times.append(now + RETRY)
+        return min(times, default=None)
+
+    # -- roots and marks -----------------------------------------------------------------------------------------
+
+    def _look_up(self, anchor: Anchor) -> None:
+        """Take note of where the root is now, and of the way there."""
+        root = anchor.root
+        way: Way = trace(root.path, lambda folder: 0)
+        anchor.steps = {(step.folder, step.name) for step in way.steps}
+        if root.single:
+            anchor.target = (way.steps[-1].folder, way.steps[-1].name) if way.whole and way.steps else None
+            return
+        if way.end is None or not os.path.isdir(way.end or "/"):
+            return
+        anchor.key = key_of(way.end)
+        anchor.real = way.end
+
+    def _find(self, anchor: Anchor, moved: bool) -> None:
+        """Look the root up again, and tell what came and went with it. `moved`: it may have been away meanwhile."""
+        target, real, key = anchor.target, anchor.real, anchor.key
+        anchor.key = None
+        try:
+            self._look_up(anchor)
+        except OSError:  # gone in between: an event tells
+            pass
+        self._places.forget_paths()
+        if anchor.root.single:
+            if moved or anchor.target != target:
+                self._tell_single(anchor, 0)
+        elif (anchor.real, anchor.key) != (real, key):
+            if key is not None:
+                self._left(key, {anchor.told: None})
+            if anchor.key is not None:
+                self._walk.push(Visit(anchor.real or "", (anchor.told,)))
+        elif moved and anchor.key is not None:
+            self._walk.push(Visit(anchor.real or "", (anchor.told,)))
+
+    def _cover(self) -> list[str]:
+        """Mark every file system that the roots are on, or that is mounted below them. The mount points of all."""
+        places = self._places
+        points = []
+        self.uncovered = {}
+        for mount in places.see():
+            try:
+                name = file_system(mount.point)
+                if name not in self._marked:
+                    self._try(mount.point)
+                    self._kernel.mark(mount.point, MASK)
+                    self._marked.add(name)
+                places.view(mount.point)
+                points.append(mount.point)
+            except OSError as error:
+                if not self._is_inner(mount.point):
+                    raise
+                self.uncovered[mount.point] = error
+        return points
+
+    def _is_inner(self, point: str) -> bool:
+        """Is it below a root, and no root in it?"""
+        reals = [anchor.real or "/" for anchor in self._anchors if anchor.real is not None]
+        return not any(is_below(real, point) for real in reals) and any(is_below(point, real) for real in reals)
+
+    def _try(self, point: str) -> None:
+        """OSError if a directory cannot be found by its handle here: overlayfs and FUSE give some that lead nowhere."""
+        mount = os.open(point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.close(open_key(mount, key_of(point)))
+        finally:
+            os.close(mount)
+
+    def _look_for_changes(self, since: int, lossy: bool) -> None:
+        """Of all roots."""
+        for anchor in self._anchors:
+            if anchor.root.single:
+                self._tell_single(anchor, since, lossy)
+            elif anchor.key is not None:
+                self._walk.push(Visit(anchor.real or "", (anchor.told,), since=since, lossy=lossy))
+
+    def _tell_single(self, anchor: Anchor, since: int, lossy: bool = True) -> None:
+        """Tell of a single file if it changed at or after `since`; or if it is gone, and that may be news."""
+        path = anchor.root.path
+        try:
+            info = os.lstat("/".join(anchor.target) if anchor.target is not None else path)
+        except OSError:
+            if lossy:
+                self._outbox.tell(Kind.VANISHED, path, synthesized=True)
+            return
+        if info.st_ctime_ns >= since:
+            self._outbox.tell(Kind.APPEARED, path, synthesized=True)
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def _drain(self) -> tuple[list[Event], int]:
+        """Events; and the time before the queue was found to be empty (CLOCK_REALTIME_COARSE, ns), else 0."""
+        events: list[Event] = []
+        size = 0
+        while size < BATCH:
+            moment = file_time()
+            try:
+                data = self._kernel.read(BATCH)
+            except BlockingIOError:
+                return events, moment
+            size += len(data)
+            events += parse(data)
+        return events, 0
+
+    def _handle(self, events: list[Event], now: float) -> None:
+        """First what they say of directories, then of files: where a file is depends on the former."""
+        due = {event: until for event, until in self._orphans}
+        self._orphans = []
+        lost = False
+        folders, files = [], []
+        for event in events:
+            if event.mask & FAN_Q_OVERFLOW:
+                lost = True
+            elif event.mask & FAN_ONDIR:
+                folders.append(event)
+            else:
+                files.append(event)
+        for event in folders:
+            if event.mask & FAN_DELETE:
+                self._places.ghosts[event.target] = event.folder, os.fsdecode(event.name)
+        if folders:
+            self._folder_events(folders)
+        self._find_roots(folders, files)
+        written: set[tuple[bytes, bytes]] | None = None
+        for event in files:
+            place = self._places.where(event.folder)
+            if place is None:
+                if event.mask & (FAN_DELETE | FAN_RENAME) and now < due.setdefault(event, now + PATIENCE):
+                    self._orphans.append((event, due[event]))
+                    continue
+                place = NOWHERE
+            if event.mask & FAN_RENAME:
+                self._file_moved(event, place)
+            elif place.matters:
+                if event.mask & FAN_CREATE and written is None:
+                    written = {(other.folder, other.name) for other in files if other.mask & _WRITING}
+                name = os.fsdecode(event.name)
+                for path in self._paths(place, name):
+                    self._file_event(event, path, bool(written and (event.folder, event.name) in written), now)
+                if event.mask & FAN_DELETE:
+                    for folder in place.aliases:
+                        self._walk.tell_truth(f"{folder}/{name}")
+        if lost:
+            self.overflows += 1
+            self._places.forget_verdicts()
+            self._places.forget_paths()
+            for anchor in self._anchors:
+                self._find(anchor, moved=False)
+            self._look_for_changes(self._good - SLACK, lossy=True)
+
+    def _folder_events(self, events: list[Event]) -> None:
+        """Take note of what they say about where directories are, and look at those that were moved."""
+        places = self._places
+        renames = []
+        for event in events:
+            place = places.where(event.folder) or NOWHERE
+            if event.mask & FAN_RENAME:
+                new = places.where(event.new_folder) or NOWHERE
+                if place.matters or new.matters or places.moves or event.target in places.ghosts:
+                    renames.append(event)
+            elif place.matters:
+                places.forget_verdict((*place.told, *place.aliases), os.fsdecode(event.name))
+        if not renames:
+            return
+        places.forget_paths()
+        places.forget_verdicts()
+        for _ in range(ROUNDS):
+            news = False
+            for event in renames:
+                news |= places.moved(event.target, places.former(event.folder, os.fsdecode(event.name)))
+            places.forget_aliases()
+            if not news:
+                break
+        for target in {event.target: None for event in renames}:
+            self._visit_moved(target)
+
+    def _left(self, key: bytes, aliases: dict[str, None]) -> None:
+        """A directory is no longer where it was."""
+        self._places.moved(key, aliases)
+        self._places.forget_aliases()
+        self._visit_moved(key)
+
+    def _visit_moved(self, key: bytes) -> None:
+        """Look at a directory that was moved, where it is now, if it is anywhere."""
+        place = self._places.where(key)
+        if place is not None and place.real:
+            self._walk.push(Visit(place.real[0], place.told, place.aliases))
+
+    def _find_roots(self, folders: list[Event], files: list[Event]) -> None:
+        """Look up the roots again on whose way something came or went."""
+        found: dict[Anchor, bool] = {}
+        for event in [*folders, *files]:
+            if event.mask & _COMING_OR_GOING:
+                self._pass_step(event.folder, event.name, False, found)
+                if event.mask & FAN_RENAME:
+                    self._pass_step(event.new_folder, event.new_name, True, found)
+        for anchor, moved in found.items():
+            self._find(anchor, moved)
+        if found:
+            self._cover()
+
+    def _pass_step(self, folder: bytes, name: bytes, moved: bool, found: dict[Anchor, bool]) -> None:
+        place = self._places.where(folder)
+        if place is None or not place.step:
+            return
+        for real in place.real:
+            for anchor in self._anchors:
+                if (real, os.fsdecode(name)) in anchor.steps:
+                    found[anchor] = found.get(anchor, False) or moved
+
+    def _paths(self, place: Place, name: str) -> list[str]:
+        """The paths by which a wanted file of this name in this directory is told of."""
+        wants = self._interest.wants_file
+        paths = [path for path in (f"{folder}/{name}" for folder in place.told) if wants(path)]
+        if place.step:
+            paths += [
+                anchor.root.path
+                for anchor in self._anchors
+                if anchor.root.single and anchor.target is not None
+                if anchor.target[1] == name and anchor.target[0] in place.real and anchor.root.path not in paths
+            ]
+        return paths
+
+    def _file_moved(self, event: Event, place: Place) -> None:
+        old, new = os.fsdecode(event.name), os.fsdecode(event.new_name)
+        for path in [*self._paths(place, old), *(f"{folder}/{old}" for folder in place.aliases)]:
+            self._tell_coming_or_going(path, event.pid)
+        for path in self._paths(self._places.where(event.new_folder) or NOWHERE, new):
+            self._tell_coming_or_going(path, event.pid)
+
+    def _tell_coming_or_going(self, path: str, pid: int) -> None:
+        self._doubts.settle(path)
+        there = os.path.lexists(path)
+        self._outbox.tell(Kind.APPEARED if there else Kind.VANISHED, path, pid=pid)
+
+    def _file_event(self, event: Event, path: str, written: bool, now: float) -> None:
+        """What happened to one file, by all that is merged in this event."""
+        mask, pid = event.mask, event.pid
+        if mask != FAN_CREATE:
+            self._doubts.settle(path)
+        try:
+            mode = os.lstat(path).st_mode
+            writable = stat.S_ISREG(mode) or stat.S_ISLNK(mode)  # a link: of a single file, to what was written
+        except OSError:
+            if mask & FAN_DELETE:
+                self._outbox.tell(Kind.VANISHED, path, pid=pid)
+            return  # else its event follows, or came before
+        if mask == FAN_DELETE:  # and made again, of which there are other events
+            self._outbox.tell(Kind.VANISHED, path, pid=pid)
+        if mask & FAN_CLOSE_WRITE and writable:
+            self._outbox.tell(Kind.WRITTEN, path, pid=pid)
+            return
+        if mask & FAN_CREATE:
+            kind = self._doubts.judge(path, path, written, now)
+            if kind is not None:
+                self._outbox.tell(kind, path, pid=pid)
+        if mask & FAN_MODIFY and writable:
+            self._outbox.tell(Kind.MODIFIED, path, pid=pid)
