@@ -8,15 +8,11 @@ from __future__ import annotations
 import os
 import struct
 import sys
-from _ctypes import Array, _SimpleCData, byref
-from typing import TYPE_CHECKING, Any, NamedTuple
+from _ctypes import byref
+from array import array
+from typing import NamedTuple
 
-from autoreload.linux.libc import Int, ULongLong, checked, function
-
-if TYPE_CHECKING:
-    _Value = _SimpleCData[Any]
-else:
-    _Value = _SimpleCData
+from autoreload.linux.libc import Int, Pointer, ULongLong, checked, function
 
 FAN_MODIFY = 0x2
 FAN_CLOSE_WRITE = 0x8
@@ -157,11 +153,11 @@ def file_system(path: str) -> bytes:
 
 def key_of(path: str) -> bytes:
     """The key of what is at `path` (a link at its end is not followed). EOPNOTSUPP: the file system has no handles."""
-    buffer, mount_id = _Handle(), Int()
-    buffer.raw = _HANDLE.pack(_MAX_HANDLE, 0)
-    checked(_name_to_handle(_AT_FDCWD, os.fsencode(path or "/"), buffer, byref(mount_id), 0))
-    size, _ = _HANDLE.unpack_from(buffer.raw)
-    return file_system(path) + buffer.raw[: _HANDLE.size + size]
+    handle, mount_id = array("B", _HANDLE.pack(_MAX_HANDLE, 0) + bytes(_MAX_HANDLE)), Int()
+    address = Pointer(handle.buffer_info()[0])
+    checked(_name_to_handle(_AT_FDCWD, os.fsencode(path or "/"), address, byref(mount_id), 0))
+    size, _ = _HANDLE.unpack_from(handle)
+    return file_system(path) + handle.tobytes()[: _HANDLE.size + size]
 
 
 def open_key(mount: int, key: bytes) -> int:
@@ -170,18 +166,6 @@ def open_key(mount: int, key: bytes) -> int:
     ESTALE: it is gone; EPERM: no CAP_DAC_READ_SEARCH; EOPNOTSUPP: no handles here. See open_by_handle_at(2).
     """
     return checked(_open_by_handle(mount, key[4:], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-
-
-class _Char(_Value):
-    _type_ = "c"
-
-
-class _Handle(Array[_Char]):
-    """struct file_handle with room for any."""
-
-    _type_ = _Char
-    _length_ = _HANDLE.size + _MAX_HANDLE
-    raw: bytes
 
 
 _open_by_handle = function("open_by_handle_at")

@@ -35,6 +35,12 @@ class ULongLong(_Value):
     _type_ = "Q"
 
 
+class Pointer(_Value):
+    """`void *`."""
+
+    _type_ = "P"
+
+
 class Function(CFuncPtr):
     """A C function that returns an `int`, -1 with errno set when it failed."""
 

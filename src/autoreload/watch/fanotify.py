@@ -30,33 +30,31 @@ from autoreload.linux.fanotify import (
     FAN_RENAME,
     Event,
     Fanotify,
-    file_system,
-    key_of,
-    open_key,
     parse,
 )
-from autoreload.linux.mounts import is_below
 from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.watch.cover import Cover
 from autoreload.watch.created import Doubts
 from autoreload.watch.notices import unreadable_notice
-from autoreload.watch.outbox import Outbox
+from autoreload.watch.outbox import RememberingOutbox
 from autoreload.watch.places import NOWHERE, ROUNDS, Anchor, Place, Places
-from autoreload.watch.roots import Way, trace
 from autoreload.watch.walk import Visit, Walk
 
-MASK = FAN_CREATE | FAN_DELETE | FAN_RENAME | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_ONDIR
 SLICE = 0.005
 """s of looking at directories in one `read`."""
 SLACK = 2_000_000_000
 """ns. After events were lost, what changed this long before the last good moment is told too, as in inotify.py."""
 BATCH = 1 << 18
 """Bytes of events handled in one `read`."""
-PATIENCE = 1.0
+PATIENCE = 0.2
 """s that an event about a directory which is gone waits for the one that says where it was. It is in the queue, or
 about to be: the directory cannot be looked up any more from shortly before the kernel tells of its deletion."""
 RETRY = 0.005
+"""s between two looks for it."""
+RECENT = 1.0
+"""s. What came and went so long ago is not affected by a move that is read of only now."""
 _WRITING = FAN_MODIFY | FAN_CLOSE_WRITE
-_COMING_OR_GOING = FAN_CREATE | FAN_DELETE | FAN_RENAME
+_GOING = FAN_DELETE | FAN_RENAME
 
 
 class FanotifyBackend:
@@ -75,27 +73,29 @@ class FanotifyBackend:
     def __init__(self, roots: Sequence[Root], interest: Interest, since: int, unlimited: bool = True) -> None:
         """`since`: CLOCK_REALTIME_COARSE, ns."""
         self._kernel = Fanotify(unlimited)
-        self._outbox = Outbox()
+        self._outbox = RememberingOutbox()
         self._anchors = [Anchor(root) for root in dict.fromkeys(roots)]
         self._places = Places(interest, self._anchors)
         self._interest = interest
         self._walk = Walk(self._places, self._outbox)
         self._doubts = Doubts()
-        self._marked: set[bytes] = set()
-        self.uncovered: dict[str, OSError] = {}
-        """Mount points below the roots whose file system cannot be watched, and why."""
-        self._orphans: list[tuple[Event, float]] = []
+        self._cover = Cover(self._kernel, self._places)
+        self._orphans: dict[Event, float] = {}
         """Events about directories that are gone, and until when they wait (monotonic s)."""
+        self._recent_until = 0.0
+        self._recent: dict[Event, None] = {}
+        """What came and went lately. When its directories were looked up, they may have been moved already, of which
+        the events had not been read yet."""
         self._deadline: float | None = 0.0
         self.overflows = 0
         """How often events were lost so far."""
         try:
             for anchor in self._anchors:
-                self._look_up(anchor)
-            self._cover()
-            for anchor in self._anchors:  # what changed before the marks were there
-                self._look_up(anchor)
-            self._cover()
+                self._cover.look_up(anchor)
+            self._cover.update()
+            for anchor in self._anchors:  # again, as it may have changed before the marks were there
+                self._cover.look_up(anchor)
+            self._cover.update()
         except OSError:
             self.close()
             raise
@@ -116,17 +116,19 @@ class FanotifyBackend:
 
     def read(self, now: float) -> list[Change]:
         """Drain the queue (up to a batch), handle what it says, then look at directories for a slice of time."""
-        calm = not self._walk.busy
         events, drained = self._drain()
-        fresh = [event for event, _ in self._orphans] + events if self._orphans else events
-        if fresh:
-            self._handle(fresh, now)
+        if now > self._recent_until:
+            self._recent.clear()
+        # Once all that was moved is looked at, and nothing else was moved meanwhile, what came and went meanwhile is
+        # all that is still to be told of it.
+        calm = not self._walk.busy and not any(event.mask & FAN_ONDIR for event in events)
+        if events or self._orphans:
+            self._handle([*self._orphans, *events], now)
         if drained:
             self._doubts.resolve(now, self._outbox.tell)
+            self._good = drained
             if calm and not self._orphans:
-                if self._places.moves or self._places.ghosts:
-                    self._places.settled()
-                self._good = drained
+                self._settle(events, now)
         self._walk.step(time.monotonic() + SLICE)
         self._deadline = self._when(now)
         return self._outbox.take()
@@ -149,20 +151,33 @@ class FanotifyBackend:
         """Close the fanotify group."""
         self._kernel.close()
 
+    @property
+    def uncovered(self) -> list[str]:
+        """Mount points below the roots whose file system cannot be watched."""
+        return list(self._cover.uncovered)
+
     def mounts_changed(self) -> None:
         """Something was mounted or unmounted: look at what is there now."""
-        before = {point for points in self._places.views.values() for point in points} | self.uncovered.keys()
+        before = {point for points in self._places.views.values() for point in points} | self._cover.uncovered.keys()
         for anchor in self._anchors:
             self._find(anchor, moved=False)
-        for point in self._cover():
+        for point in self._cover.update():
             if point not in before:
                 real = point.rstrip("/")
                 self._walk.push(Visit(real, self._places.told((real,))))
         self._deadline = 0.0
 
+    def _settle(self, events: list[Event], now: float) -> None:
+        """All that was moved or deleted has been told of, as far as it was read before these events."""
+        if self._places.moves:
+            self._outbox.verify(self._walk.tell_truth)
+        self._places.settled()
+        self._recent = {event: None for event in events if event.mask & _GOING}
+        self._recent_until = now + RECENT
+
     def _when(self, now: float) -> float | None:
-        if self._walk.busy or self._places.moves or self._places.ghosts:
-            return now + RETRY if self._orphans and not self._walk.busy else 0.0
+        if self._walk.busy or (self._places.moves and not self._orphans):
+            return 0.0
         doubted = self._doubts.deadline()
         times = [doubted] if doubted is not None else []
         if self._orphans:
@@ -171,27 +186,11 @@ class FanotifyBackend:
 
     # -- roots and marks -----------------------------------------------------------------------------------------
 
-    def _look_up(self, anchor: Anchor) -> None:
-        """Take note of where the root is now, and of the way there."""
-        root = anchor.root
-        way: Way = trace(root.path, lambda folder: 0)
-        anchor.steps = {(step.folder, step.name) for step in way.steps}
-        if root.single:
-            anchor.target = (way.steps[-1].folder, way.steps[-1].name) if way.whole and way.steps else None
-            return
-        if way.end is None or not os.path.isdir(way.end or "/"):
-            return
-        anchor.key = key_of(way.end)
-        anchor.real = way.end
-
     def _find(self, anchor: Anchor, moved: bool) -> None:
         """Look the root up again, and tell what came and went with it. `moved`: it may have been away meanwhile."""
         target, real, key = anchor.target, anchor.real, anchor.key
         anchor.key = None
-        try:
-            self._look_up(anchor)
-        except OSError:  # gone in between: an event tells
-            pass
+        self._cover.look_up(anchor)
         self._places.forget_paths()
         if anchor.root.single:
             if moved or anchor.target != target:
@@ -203,39 +202,6 @@ class FanotifyBackend:
                 self._walk.push(Visit(anchor.real or "", (anchor.told,)))
         elif moved and anchor.key is not None:
             self._walk.push(Visit(anchor.real or "", (anchor.told,)))
-
-    def _cover(self) -> list[str]:
-        """Mark every file system that the roots are on, or that is mounted below them. The mount points of all."""
-        places = self._places
-        points = []
-        self.uncovered = {}
-        for mount in places.see():
-            try:
-                name = file_system(mount.point)
-                if name not in self._marked:
-                    self._try(mount.point)
-                    self._kernel.mark(mount.point, MASK)
-                    self._marked.add(name)
-                places.view(mount.point)
-                points.append(mount.point)
-            except OSError as error:
-                if not self._is_inner(mount.point):
-                    raise
-                self.uncovered[mount.point] = error
-        return points
-
-    def _is_inner(self, point: str) -> bool:
-        """Is it below a root, and no root in it?"""
-        reals = [anchor.real or "/" for anchor in self._anchors if anchor.real is not None]
-        return not any(is_below(real, point) for real in reals) and any(is_below(point, real) for real in reals)
-
-    def _try(self, point: str) -> None:
-        """OSError if a directory cannot be found by its handle here: overlayfs and FUSE give some that lead nowhere."""
-        mount = os.open(point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.close(open_key(mount, key_of(point)))
-        finally:
-            os.close(mount)
 
     def _look_for_changes(self, since: int, lossy: bool) -> None:
         """Of all roots."""
@@ -275,8 +241,7 @@ class FanotifyBackend:
 
     def _handle(self, events: list[Event], now: float) -> None:
         """First what they say of directories, then of files: where a file is depends on the former."""
-        due = {event: until for event, until in self._orphans}
-        self._orphans = []
+        waiting, self._orphans = self._orphans, {}
         lost = False
         folders, files = [], []
         for event in events:
@@ -289,61 +254,89 @@ class FanotifyBackend:
         for event in folders:
             if event.mask & FAN_DELETE:
                 self._places.ghosts[event.target] = event.folder, os.fsdecode(event.name)
-        if folders:
-            self._folder_events(folders)
-        self._find_roots(folders, files)
+        before = [event for event in self._recent if not event.mask & FAN_ONDIR]
+        news = self._folder_events(folders) if folders else False
+        news |= self._find_roots(folders, files)
+        if news:
+            for event in before:
+                self._tell_aliases(event)
         written: set[tuple[bytes, bytes]] | None = None
         for event in files:
             place = self._places.where(event.folder)
-            if place is None:
-                if event.mask & (FAN_DELETE | FAN_RENAME) and now < due.setdefault(event, now + PATIENCE):
-                    self._orphans.append((event, due[event]))
-                    continue
-                place = NOWHERE
+            if event.mask & _GOING:
+                self._recent[event] = None
+                if place is None:
+                    self._orphans[event] = waiting.get(event, now + PATIENCE)
             if event.mask & FAN_RENAME:
-                self._file_moved(event, place)
-            elif place.matters:
+                self._file_moved(event, place or NOWHERE)
+            elif place is not None and place.matters:
                 if event.mask & FAN_CREATE and written is None:
                     written = {(other.folder, other.name) for other in files if other.mask & _WRITING}
-                name = os.fsdecode(event.name)
-                for path in self._paths(place, name):
+                for path in self._paths(place, os.fsdecode(event.name)):
                     self._file_event(event, path, bool(written and (event.folder, event.name) in written), now)
                 if event.mask & FAN_DELETE:
-                    for folder in place.aliases:
-                        self._walk.tell_truth(f"{folder}/{name}")
+                    self._tell_aliases(event)
+        for event in [event for event, until in self._orphans.items() if now >= until]:
+            del self._orphans[event]
+            self._give_up(event)
         if lost:
-            self.overflows += 1
-            self._places.forget_verdicts()
-            self._places.forget_paths()
-            for anchor in self._anchors:
-                self._find(anchor, moved=False)
-            self._look_for_changes(self._good - SLACK, lossy=True)
+            self._events_lost()
 
-    def _folder_events(self, events: list[Event]) -> None:
-        """Take note of what they say about where directories are, and look at those that were moved."""
+    def _give_up(self, event: Event) -> None:
+        """Nobody tells where this directory was. It may be an empty one that another one was moved onto: rename(2)."""
+        for other in self._recent:
+            if other.mask & FAN_ONDIR:
+                place = self._places.where(other.new_folder) or NOWHERE
+                for folder in place.told:
+                    self._walk.tell_truth(f"{folder}/{os.fsdecode(other.new_name)}/{os.fsdecode(event.name)}")
+
+    def _events_lost(self) -> None:
+        """Anything may have happened."""
+        self.overflows += 1
+        self._places.forget_verdicts()
+        self._places.forget_paths()
+        for anchor in self._anchors:
+            self._find(anchor, moved=False)
+        self._look_for_changes(self._good - SLACK, lossy=True)
+
+    def _tell_aliases(self, event: Event) -> None:
+        """Something went, from a directory that was elsewhere a moment ago."""
+        place = self._places.where(event.folder)
+        for folder in place.aliases if place is not None else ():
+            self._walk.tell_truth(f"{folder}/{os.fsdecode(event.name)}")
+
+    def _folder_events(self, events: list[Event]) -> bool:
+        """Take note of what they say about where directories are, and look at those that were moved. Were any?"""
         places = self._places
         renames = []
         for event in events:
-            place = places.where(event.folder) or NOWHERE
+            place = places.where(event.folder)
             if event.mask & FAN_RENAME:
                 new = places.where(event.new_folder) or NOWHERE
-                if place.matters or new.matters or places.moves or event.target in places.ghosts:
+                if place is None or place.matters or new.matters or places.moves or event.target in places.ghosts:
                     renames.append(event)
-            elif place.matters:
+                    self._recent[event] = None
+            elif place is not None and place.matters:
                 places.forget_verdict((*place.told, *place.aliases), os.fsdecode(event.name))
-        if not renames:
-            return
+        every = [event for event in self._recent if event.mask & FAN_ONDIR]
+        if not renames and not (every and places.ghosts):
+            return False
         places.forget_paths()
         places.forget_verdicts()
+        changed = {event.target: None for event in renames}
         for _ in range(ROUNDS):
-            news = False
-            for event in renames:
-                news |= places.moved(event.target, places.former(event.folder, os.fsdecode(event.name)))
+            news = {event.target for event in every if places.moved(event.target, self._former(event))}
+            changed |= dict.fromkeys(news)
             places.forget_aliases()
             if not news:
                 break
-        for target in {event.target: None for event in renames}:
+        for target in changed:
             self._visit_moved(target)
+        return True
+
+    def _former(self, event: Event) -> dict[str, None]:
+        """The told paths of what this event says was moved."""
+        return self._places.former(event.folder, os.fsdecode(event.name))
 
     def _left(self, key: bytes, aliases: dict[str, None]) -> None:
         """A directory is no longer where it was."""
@@ -357,18 +350,19 @@ class FanotifyBackend:
         if place is not None and place.real:
             self._walk.push(Visit(place.real[0], place.told, place.aliases))
 
-    def _find_roots(self, folders: list[Event], files: list[Event]) -> None:
-        """Look up the roots again on whose way something came or went."""
+    def _find_roots(self, folders: list[Event], files: list[Event]) -> bool:
+        """Look up the roots again on whose way something came or went. Were there any?"""
         found: dict[Anchor, bool] = {}
         for event in [*folders, *files]:
-            if event.mask & _COMING_OR_GOING:
+            if event.mask & (FAN_CREATE | _GOING):
                 self._pass_step(event.folder, event.name, False, found)
                 if event.mask & FAN_RENAME:
                     self._pass_step(event.new_folder, event.new_name, True, found)
         for anchor, moved in found.items():
             self._find(anchor, moved)
         if found:
-            self._cover()
+            self._cover.update()
+        return bool(found)
 
     def _pass_step(self, folder: bytes, name: bytes, moved: bool, found: dict[Anchor, bool]) -> None:
         place = self._places.where(folder)
@@ -394,8 +388,9 @@ class FanotifyBackend:
 
     def _file_moved(self, event: Event, place: Place) -> None:
         old, new = os.fsdecode(event.name), os.fsdecode(event.new_name)
-        for path in [*self._paths(place, old), *(f"{folder}/{old}" for folder in place.aliases)]:
+        for path in self._paths(place, old):
             self._tell_coming_or_going(path, event.pid)
+        self._tell_aliases(event)
         for path in self._paths(self._places.where(event.new_folder) or NOWHERE, new):
             self._tell_coming_or_going(path, event.pid)
 

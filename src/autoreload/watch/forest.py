@@ -324,6 +324,7 @@ def _as_root(node: Node) -> Root:
 
 
 def mtime_of(path: str) -> int:
+    """ns; 0 if there is nothing."""
     try:
         return os.stat(path).st_mtime_ns
     except OSError:

@@ -265,6 +265,8 @@ class Places:
 
     def moved(self, key: bytes, aliases: dict[str, None]) -> bool:
         """This directory was at `aliases`, as told, until a moment ago. Was that news?"""
+        if not aliases:
+            return False
         move = self.moves.setdefault(key, Move(key))
         before = len(move.aliases)
         if before < MOST_ALIASES:
@@ -317,9 +319,10 @@ class Places:
 
     def settled(self) -> None:
         """Nothing is left to be told of what was moved or deleted."""
-        self.moves.clear()
         self.ghosts.clear()
-        self.forget_paths()
+        if self.moves:
+            self.moves.clear()
+            self.forget_paths()
 
 
 def _is_circular(point: str, root: str) -> bool:
