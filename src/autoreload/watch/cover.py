@@ -13,7 +13,6 @@ from autoreload.linux.fanotify import (
     FAN_ONDIR,
     FAN_RENAME,
     Fanotify,
-    file_system,
     key_of,
     open_key,
 )
@@ -30,7 +29,6 @@ class Cover:
     def __init__(self, kernel: Fanotify, places: Places) -> None:
         self._kernel = kernel
         self._places = places
-        self._marked: set[bytes] = set()
         self.uncovered: dict[str, OSError] = {}
         """Mount points below the roots whose file system cannot be watched, and why."""
 
@@ -59,11 +57,8 @@ class Cover:
         self.uncovered = {}
         for mount in places.see():
             try:
-                name = file_system(mount.point)
-                if name not in self._marked:
-                    self._try(mount.point)
-                    self._kernel.mark(mount.point, MASK)
-                    self._marked.add(name)
+                self._try(mount.point)
+                self._kernel.mark(mount.point, MASK)  # once more does no harm; and it may have been unmounted since
                 places.view(mount.point)
                 points.append(mount.point)
             except OSError as error:

@@ -40,6 +40,8 @@ from autoreload.watch.outbox import RememberingOutbox
 from autoreload.watch.places import NOWHERE, ROUNDS, Anchor, Place, Places
 from autoreload.watch.walk import Visit, Walk
 
+NEVER = 1 << 63
+"""As `since`: nothing that happened before the marks were made is news (ns)."""
 SLICE = 0.005
 """s of looking at directories in one `read`."""
 SLACK = 2_000_000_000
@@ -87,6 +89,8 @@ class FanotifyBackend:
         """What came and went lately. When its directories were looked up, they may have been moved already, of which
         the events had not been read yet."""
         self._deadline: float | None = 0.0
+        self.broken: OSError | None = None
+        """Why it cannot watch all of the roots any more."""
         self.overflows = 0
         """How often events were lost so far."""
         try:
@@ -156,12 +160,17 @@ class FanotifyBackend:
         """Mount points below the roots whose file system cannot be watched."""
         return list(self._cover.uncovered)
 
+    @property
+    def good(self) -> int:
+        """Nothing that happened up to here is still to be told (CLOCK_REALTIME_COARSE, ns)."""
+        return self._good
+
     def mounts_changed(self) -> None:
         """Something was mounted or unmounted: look at what is there now."""
         before = {point for points in self._places.views.values() for point in points} | self._cover.uncovered.keys()
         for anchor in self._anchors:
             self._find(anchor, moved=False)
-        for point in self._cover.update():
+        for point in self._update_cover():
             if point not in before:
                 real = point.rstrip("/")
                 self._walk.push(Visit(real, self._places.told((real,))))
@@ -190,7 +199,10 @@ class FanotifyBackend:
         """Look the root up again, and tell what came and went with it. `moved`: it may have been away meanwhile."""
         target, real, key = anchor.target, anchor.real, anchor.key
         anchor.key = None
-        self._cover.look_up(anchor)
+        try:
+            self._cover.look_up(anchor)
+        except OSError as error:
+            self.broken = error
         self._places.forget_paths()
         if anchor.root.single:
             if moved or anchor.target != target:
@@ -202,6 +214,13 @@ class FanotifyBackend:
                 self._walk.push(Visit(anchor.real or "", (anchor.told,)))
         elif moved and anchor.key is not None:
             self._walk.push(Visit(anchor.real or "", (anchor.told,)))
+
+    def _update_cover(self) -> list[str]:
+        try:
+            return self._cover.update()
+        except OSError as error:
+            self.broken = error
+            return []
 
     def _look_for_changes(self, since: int, lossy: bool) -> None:
         """Of all roots."""
@@ -361,7 +380,7 @@ class FanotifyBackend:
         for anchor, moved in found.items():
             self._find(anchor, moved)
         if found:
-            self._cover.update()
+            self._update_cover()
         return bool(found)
 
     def _pass_step(self, folder: bytes, name: bytes, moved: bool, found: dict[Anchor, bool]) -> None:

@@ -70,7 +70,7 @@ class InotifyBackend:
         self._anchors = Anchors(list(dict.fromkeys(roots)), self._forest)
         self._interest = interest
         self._starting = True
-        self._good = since
+        self._good = self._since = since
         """Events up to here have been seen, all of them (CLOCK_REALTIME_COARSE, ns)."""
         self._rescue: _Rescue | None = None
         self._stale = False
@@ -140,6 +140,30 @@ class InotifyBackend:
     def close(self) -> None:
         """Close the inotify instance."""
         self._kernel.close()
+
+    @property
+    def limited(self) -> bool:
+        """Is the limit of watches reached?"""
+        return self._forest.limited > 0
+
+    @property
+    def good(self) -> int:
+        """Nothing that happened up to here is still to be told (CLOCK_REALTIME_COARSE, ns)."""
+        return self._since if self._starting else self._good
+
+    def mounted(self, path: str) -> None:
+        """Something was mounted at `path`, of which inotify does not tell: look at what is there now."""
+        forest = self._forest
+        for anchor in self._anchors.all:
+            node, top = anchor.node, anchor.root.path.rstrip("/")
+            if anchor.root.single or node is None or not path.startswith(top + "/"):
+                continue
+            *above, name = path[len(top) + 1 :].split("/")
+            for step in above:
+                node = node.kid(step) if node is not None else None
+            if node is not None and node.listed and self._interest.wants_directory(path):
+                forest.settle(node, name, path, AS_NEW)
+        self._deadline = 0.0
 
     def _when(self, now: float) -> float | None:
         if self._forest.pending and not self._forest.starved:
