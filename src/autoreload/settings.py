@@ -235,9 +235,9 @@ file system, so other programs wake autoreload. `inotify` and `fanotify` end wit
         interval,
         "look for changes every so often instead of being told; --poll=TIME says how often [default: no]",
         """The same as `--backend polling`: for file systems that tell of nothing and are not recognised. Without a
-value a look is taken every second, every quarter of a second for a while after a change, and less often in a large tree,
-so that it takes at most 2 % of one core (10 % after a change). With a value that is the time between two looks, whatever
-they cost. The value must be attached: `--poll=2`, `--poll=500ms`.""",
+value a look is taken every second, every quarter of a second for a while after a change, and less often in a large
+tree, so that it takes at most 2 % of one core (10 % after a change). With a value that is the time between two looks,
+whatever they cost. The value must be attached: `--poll=2`, `--poll=500ms`.""",
         metavar="TIME",
         implied="auto",
     ),

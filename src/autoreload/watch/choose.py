@@ -53,10 +53,8 @@ def _refusal(backend: str, error: OSError) -> UserError:
     code = errno.errorcode.get(error.errno or 0, str(error))
     if backend == INOTIFY:
         notice = _why(error)
-        return UserError(
-            f"--backend inotify does not work here: {notice.what.partition(':')[0]}",
-            f"{notice.remedy}; or leave the option out",
-        )
+        why = notice.what.partition(":")[0] if error.errno == errno.EMFILE else code
+        return UserError(f"--backend inotify does not work here ({why})", f"{notice.remedy}; or leave the option out")
     remedies = {
         errno.EPERM: "run autoreload as root (it needs CAP_SYS_ADMIN, and not that of a user namespace)",
         errno.EINVAL: "it needs Linux 5.17",
