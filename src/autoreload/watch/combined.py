@@ -149,12 +149,12 @@ class CombinedBackend:
     # -- mounts --------------------------------------------------------------------------------------------------
 
     def _mounts_changed(self) -> None:
-        fresh = self._mounted.update()
+        changed = self._mounted.update()
         if self._inotify is not None:
-            for point in fresh:
+            for point in changed:
                 self._inotify.mounted(point)
         elif self._fanotify is not None:
-            self._fanotify.mounts_changed()
+            self._fanotify.mounts_changed(changed)
         self._poll_remote(0)
 
     def _poll_remote(self, since: int) -> None:

@@ -165,15 +165,18 @@ class FanotifyBackend:
         """Nothing that happened up to here is still to be told (CLOCK_REALTIME_COARSE, ns)."""
         return self._good
 
-    def mounts_changed(self) -> None:
-        """Something was mounted or unmounted: look at what is there now."""
-        before = {point for points in self._places.views.values() for point in points} | self._cover.uncovered.keys()
+    def mounts_changed(self, points: list[str]) -> None:
+        """Something was mounted or unmounted, at these paths below the roots: look at what is there now.
+
+        What was there before is told as gone if it was ever told of: the rest of it nobody has listed.
+        """
         for anchor in self._anchors:
             self._find(anchor, moved=False)
-        for point in self._update_cover():
-            if point not in before:
-                real = point.rstrip("/")
-                self._walk.push(Visit(real, self._places.told((real,))))
+        self._update_cover()
+        self._outbox.verify(self._walk.tell_truth)
+        for point in points:
+            real = os.path.realpath(point)
+            self._walk.push(Visit(real, self._places.told((real,))))
         self._deadline = 0.0
 
     def _settle(self, events: list[Event], now: float) -> None:

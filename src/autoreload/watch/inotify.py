@@ -152,7 +152,8 @@ class InotifyBackend:
         return self._since if self._starting else self._good
 
     def mounted(self, path: str) -> None:
-        """Something was mounted at `path`, of which inotify does not tell: look at what is there now."""
+        """Something was mounted at `path`, or unmounted and is still mounted elsewhere, of which inotify does not tell:
+        look at what is there now."""
         forest = self._forest
         for anchor in self._anchors.all:
             node, top = anchor.node, anchor.root.path.rstrip("/")

@@ -35,7 +35,7 @@ class Mounted:
         """`table` gives all mounts."""
         self._roots = roots
         self._table = table
-        self._points: set[str] = set()
+        self._points: dict[str, int] = {}
         self.remote: dict[Root, Mount] = {}
         """What has to be polled."""
         # poll(2) tells of a change once for each descriptor. One is for whoever waits, the other one for `changed`.
@@ -54,9 +54,9 @@ class Mounted:
         return self._asked >= 0 and bool(self._poll.poll(0))
 
     def update(self) -> list[str]:
-        """Look again. The mount points below the roots that were none before, as paths below the roots."""
+        """Look again. Where something was mounted or unmounted below the roots, as paths below them."""
         table = self._table()
-        points: dict[str, None] = {}
+        points: dict[str, int] = {}
         self.remote = {}
         for root in self._roots:
             real = os.path.realpath(root.path)
@@ -68,12 +68,11 @@ class Mounted:
             for mount in mounts_below(real, table):
                 if mount.kind not in PSEUDO:
                     told = root.path.rstrip("/") + mount.point[len(real.rstrip("/")) :]
-                    points[told] = None
+                    points[told] = mount.id
                     if is_remote(mount.kind) and not any(is_below(told, known.path) for known in self.remote):
                         self.remote[Root(told)] = mount
-        fresh = [point for point in points if point not in self._points]
-        self._points = set(points)
-        return fresh
+        before, self._points = self._points, points
+        return sorted({point for point, _ in before.items() ^ points.items()})
 
     def close(self) -> None:
         """Let go of the descriptors."""
