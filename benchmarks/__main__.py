@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import peers, processes
 from benchmarks.tables import Section
 
-QUESTIONS = ("latency", "bursts", "scale", "startup", "bytecode", "stopping")
+QUESTIONS = ("latency", "bursts", "scale", "startup", "noise", "bytecode", "stopping")
 RESULTS = peers.CACHE / "results"
 PAGE = peers.ROOT / "docs" / "benchmarks.md"
 

@@ -15,7 +15,7 @@ from benchmarks.tables import Section, median, table
 from benchmarks.tools import Tool
 from benchmarks.watching import Listener, Saver, get_ready, make_tree
 
-QUIET = 0.6
+QUIET = 0.45
 """A burst is over when its last content runs and nothing has started for so long, seconds."""
 GIVEN_UP = 3.0
 """Or when nothing has started for so long, whatever runs: then it is stale."""
@@ -32,7 +32,7 @@ class Seen:
 
 def measure(scratch: Path, quick: bool) -> Section:
     """2 to 8 saves of 1 to 3 files within 0 to 20 ms; the tools take turns."""
-    rounds, bursts = (1, 6) if quick else (5, 24)
+    rounds, bursts = (1, 6) if quick else (4, 26)
     tree = scratch / "tree"
     files = make_tree(tree)
     listener, saver, chance = Listener(scratch / "starts"), Saver(), random.Random(2)

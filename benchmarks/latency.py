@@ -82,7 +82,8 @@ def _section(seen: dict[Tool, Seen], rounds: int) -> Section:
         f"One file of 200 in a small tree is written in place; {rounds} rounds, in each of which every tool has its "
         "turn, in random order; random pauses of 0.1 to 0.4 s after each start. The time runs from just before the "
         "file is opened for writing to the first instruction of the command, which then reads what was saved. A save "
-        f"that no start had read after {GIVEN_UP:g} s had none of its own.",
+        f"that no start had read after {GIVEN_UP:g} s had none of its own. Two rows show what settling costs: "
+        "`--debounce 0`, and the library of watchfiles with its waits set to 1 ms (its command has no option for it).",
     )
     rows: list[Sequence[str | float]] = []
     for tool, got in seen.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import time
@@ -76,6 +77,23 @@ def end_all(limit: float = 5.0) -> None:
         time.sleep(0.002)
     if left:
         raise RuntimeError(f"processes {left} cannot be ended")
+
+
+def wait(process: subprocess.Popen[bytes], limit: float) -> float:
+    """Wait for its end, at most `limit` seconds, then kill it. Returns when it ended, or infinity; monotonic seconds.
+
+    Popen.wait(limit) would not do: it looks after 0.5, 1.5, 3.5, 7.5 ... ms, and times would be one of these.
+    """
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        ended = bool(select.select([descriptor], [], [], limit)[0])
+        at = time.monotonic() if ended else float("inf")
+    finally:
+        os.close(descriptor)
+    if not ended:
+        process.kill()
+    process.wait()
+    return at
 
 
 def collect() -> None:

@@ -29,6 +29,7 @@ class Tool:
     whole_tree: bool = True
     """False: it watches the one folder `pkg`."""
     is_peer: bool = True
+    """False: not something that people start; the aims do not count it."""
 
 
 def _own(*options: str) -> Callable[[Sequence[str], str], list[str]]:
@@ -51,10 +52,14 @@ WATCHFILES = Tool(
 WATCHFILES_LEAST = Tool(
     "watchfiles, step and debounce 1 ms (library)",
     lambda command, _: [str(peers.PYTHON), "-c", LEAST_WATCHFILES, shlex.join(command)],
+    is_peer=False,
 )
 WATCHMEDO = Tool(
     "watchmedo auto-restart",
-    lambda command, _: [str(peers.BIN / "watchmedo"), "auto-restart", "-d", ".", "-R", "-p", "*.py", "--", *command],
+    # Since watchdog 7 a pattern is matched against the whole path (its issue 1212): "*.py" alone would match nothing.
+    lambda command, _: [
+        *(str(peers.BIN / "watchmedo"), "auto-restart", "-d", ".", "-R", "-p", "*.py;**/*.py", "--", *command),
+    ],
 )
 SEED_NAIVE = Tool(
     "first design: a restart per event",

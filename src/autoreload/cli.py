@@ -6,26 +6,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from autoreload import __version__, settings
-from autoreload.errors import EXIT_OK, EXIT_USAGE, UserError
+from autoreload.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, UserError
+from autoreload.job import Job
 from autoreload.settings import OPTIONS, Settings
 
-
-class Job(NamedTuple):
-    """What autoreload was asked to do."""
-
-    command: str | tuple[str, ...]
-    """A string, or its words."""
-    directory: str
-    """Where the command runs: absolute, as its user writes it (links are not resolved)."""
-    roots: tuple[str, ...]
-    """What is watched: absolute; made of `Settings.watch`."""
-    shown_root: str
-    """The same as the user named it."""
-    seed_form: bool
-    settings: Settings
+_PATTERNS = ("include", "ignore")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -150,6 +137,7 @@ def understand(
 
     found = config.find(here)
     values = dict(settings.from_table(found.table, found.shown)) if found else {}
+    configured_names = set(values)
     configured = values.pop("command", None)
     if found and "watch" in values:
         values["watch"] = tuple(os.path.join(found.directory, path) for path in values["watch"])
@@ -157,8 +145,12 @@ def understand(
         name: settings.parse(settings.BY_NAME[name], words, settings.BY_NAME[name].flag)
         for name, words in given.items()
     }
-    values |= on_line
     _reject_conflicts(on_line)
+    if "quiet" in on_line:
+        values["verbose"] = values["explain"] = False
+    elif "verbose" in on_line or "explain" in on_line:
+        values["quiet"] = False
+    values |= on_line
 
     directory = here
     command: str | tuple[str, ...]
@@ -184,7 +176,10 @@ def understand(
     chosen = Settings(**values)
     shown = " ".join(chosen.watch) or "."
     roots = tuple(_checked_root(path, here) for path in chosen.watch) or (_implied_root(directory, environ),)
-    return Job(command, directory, roots, shown, bool(seed), chosen)
+    include_base, ignore_base = (
+        found.directory if found and name in configured_names - on_line.keys() else here for name in _PATTERNS
+    )
+    return Job(command, directory, roots, shown, bool(seed), include_base, ignore_base, chosen)
 
 
 def start_directory(environ: Mapping[str, str]) -> str:
@@ -213,18 +208,18 @@ def _seed_form(rest: Sequence[str], environ: Mapping[str, str]) -> tuple[str, tu
         return None
     path, extensions, command = rest
     if not os.path.isdir(path):
-        if _is_command(path, environ):
-            return None
+        if _is_command(path, environ) or (os.path.exists(path) and os.path.exists(extensions)):
+            return None  # `app.py .env production`
         kind = "is a file, not a directory" if os.path.exists(path) else "does not exist"
         raise UserError(f"PATH {_quote(path)} {kind}", "name the directory to watch, such as .")
     if not command.strip():
         raise UserError("COMMAND is empty", f"write what to run: autoreload {path} {extensions} 'python app.py'")
-    return path, settings.suffixes(extensions), command
+    return path, settings.parse(settings.BY_NAME["extensions"], [extensions], "EXTENSIONS"), command
 
 
 def _is_suffix_list(word: str) -> bool:
-    items = [item.strip() for item in word.split(",")]
-    return all(len(item) > 1 and item[0] in "._*" and "/" not in item for item in items)
+    items = [item.strip() for item in word.split(",") if item.strip()]
+    return bool(items) and all(len(item) > 1 and item[0] in "._*" and "/" not in item for item in items)
 
 
 def _is_command(word: str, environ: Mapping[str, str]) -> bool:
@@ -283,10 +278,16 @@ def _print(text: str) -> int:
         print(text, flush=True)
     except BrokenPipeError:  # `autoreload --help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError as error:  # a full disk
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing is left to be flushed at the exit
+        _complain(f"autoreload: cannot write to standard output: {error.strerror}")
+        return EXIT_FAILED
     return EXIT_OK
 
 
 def _complain(text: str) -> None:
+    if sys.stderr is None:  # closed: print() would take standard output
+        return
     try:
         print(text.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
     except OSError:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 EXIT_OK = 0
 """After Ctrl-C, SIGTERM or SIGHUP."""
-EXIT_SURVIVORS = 1
-"""Something of the command could not be ended (it was named)."""
 EXIT_FAILED = 1
 """autoreload itself failed."""
 EXIT_USAGE = 2

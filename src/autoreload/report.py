@@ -58,10 +58,10 @@ class Report:
 
     def restart(self, cause: Cause, burst: Mapping[str, Kind]) -> None:
         """The command is started again."""
-        if cause is Cause.CHANGE:
+        if burst:
             self._line(Level.ROUTINE, f"Modification detected, restart process: {self._files(burst)}")
         elif cause is Cause.EXIT:
-            self._line(Level.ROUTINE, "Restart process: it had ended by itself (--on-exit restart)")
+            self._line(Level.ROUTINE, "Restart process (--on-exit restart)")
         elif cause is Cause.GUARD:
             self._line(Level.ATTENTION, "The process that guards the command was killed, restart process")
 
@@ -81,7 +81,8 @@ class Report:
         """The command could not be executed."""
         reason, remedy = os.strerror(code), ""
         if code == errno.ENOENT:
-            reason, remedy = "there is no such file or command", "check its name and PATH"
+            reason = "there is no such file or command"
+            remedy = "check its name and PATH" if shown.startswith(what) else "check the #! line"
         elif code == errno.EACCES:
             reason, remedy = "it is not executable", f"chmod +x {printable(what)}, or name its interpreter"
         elif code == errno.ENOEXEC:

@@ -11,7 +11,8 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from autoreload.core.filter import IGNORE_FILE, Filter, Rules, Verdict
+from autoreload.core.filter import IGNORE_FILE, SOURCES, Filter, Rules, Verdict
+from autoreload.errors import UserError
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -26,6 +27,8 @@ class Patterns:
         numbered = [(number, line.rstrip("\r\n")) for number, line in enumerate(lines, start=1)]
         self._lines = [(number, line) for number, line in numbered if line.strip() and not line.startswith("#")]
         self._spec: GitIgnoreSpec | None = None
+        self.broken: list[str] = []
+        """Lines that are no patterns (`!`), found when the first path is matched."""
 
     def __bool__(self) -> bool:
         return bool(self._lines)
@@ -33,14 +36,26 @@ class Patterns:
     def match(self, relative: str, is_directory: bool) -> tuple[bool | None, str]:
         """(True: matched, False: matched by a `!` pattern, None: not matched; the pattern that decided)."""
         if self._spec is None:
-            from pathspec import GitIgnoreSpec  # 50 to 75 ms, so only once there is a pattern
-
-            self._spec = GitIgnoreSpec.from_lines(line for _, line in self._lines)
+            self._spec = self.compile()
         result = self._spec.check_file(relative + "/" if is_directory else relative)
         if result.include is None or result.index is None:
             return None, ""
         number, line = self._lines[result.index]
         return result.include, f"{self._shown}:{number}: {line}" if self._shown else line
+
+    def compile(self) -> GitIgnoreSpec:
+        """Without the lines that are broken."""
+        from pathspec import GitIgnoreSpec  # 50 to 75 ms, so only once there is a pattern
+
+        good = []
+        for number, line in self._lines:
+            try:
+                GitIgnoreSpec.from_lines([line])
+                good.append((number, line))
+            except ValueError:  # GitIgnorePatternError
+                self.broken.append(f"{self._shown}:{number}: {line} is no pattern" if self._shown else line)
+        self._lines = good
+        return GitIgnoreSpec.from_lines(line for _, line in good)
 
 
 class IgnoreFiles:
@@ -71,6 +86,14 @@ class IgnoreFiles:
             self._by_directory[directory] = found
         return bool(known or found)
 
+    def take_broken(self) -> list[str]:
+        """What is wrong in these files and was not told yet."""
+        found = []
+        for patterns in [*self._by_directory.values(), *(p for some in self._tops.values() for p in some)]:
+            found += patterns.broken
+            patterns.broken = []
+        return list(dict.fromkeys(found))
+
     def has(self, directory: str) -> bool:
         """Is an ignore file of this directory known?"""
         return directory in self._by_directory
@@ -100,19 +123,18 @@ class Scope:
     def __init__(
         self,
         rules: Rules,
-        base: str,
-        include: Sequence[str],
-        exclude: Sequence[str],
+        include: tuple[Sequence[str], str],
+        exclude: tuple[Sequence[str], str],
         environ: Mapping[str, str],
         everything: bool = False,
     ) -> None:
-        """`base`: the folder that patterns with a slash are relative to. `everything`: hear of every change, because
-        the reason why it does not count is wanted."""
+        """`include`, `exclude`: patterns, and the folder that those with a slash are relative to. `everything`: hear of
+        every change, because the reason why it does not count is wanted. Raises UserError for a broken pattern."""
         self._everything = everything
         self._environments: set[str] = set()
         folders = [root for root in rules.roots if os.path.isdir(root)]
         self._ignore_files = IgnoreFiles(folders if rules.ignore else (), environ)
-        rules = rules._replace(include=_matcher(include, base), exclude=_matcher(exclude, base))
+        rules = rules._replace(include=_matcher("--include", *include), exclude=_matcher("--ignore", *exclude))
         self._filter = Filter(rules, self, lambda root: root in folders)
 
     # -- for the backend -----------------------------------------------------------------------------------------------
@@ -122,7 +144,7 @@ class Scope:
 
     def wants_file(self, path: str) -> bool:
         """May a change of it matter? Also for the sake of Python's bytecode cache."""
-        return self._everything or self._filter.may_count(path) or path.endswith(".py")
+        return self._everything or self._filter.may_count(path) or path.endswith(SOURCES)
 
     def listed(self, directory: str, names: Collection[str]) -> None:
         """Take in an ignore file, and what makes a directory a virtual environment."""
@@ -151,16 +173,23 @@ class Scope:
         """Does a change of this file count?"""
         return self._filter.judge(path)
 
+    def take_broken(self) -> list[str]:
+        """What is wrong in the ignore files and was not told yet."""
+        return self._ignore_files.take_broken()
+
     def reread(self, path: str) -> bool:
         """If this is an ignore file, read it again. True if every directory must be judged again."""
         directory, name = os.path.split(path)
         return name == IGNORE_FILE and self._ignore_files.read(directory)
 
 
-def _matcher(lines: Sequence[str], base: str) -> Callable[[str, bool], str] | None:
+def _matcher(flag: str, lines: Sequence[str], base: str) -> Callable[[str, bool], str] | None:
     patterns = Patterns(lines)
     if not patterns:
         return None
+    patterns.compile()
+    if patterns.broken:
+        raise UserError(f"{flag}: {patterns.broken[0]!r} is no pattern", "it must be one of gitignore(5)")
     prefix = base.rstrip("/") + "/"
 
     def match(path: str, is_directory: bool) -> str:

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 from autoreload.core import lifecycle as life
 from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import Debounce, Phase
-from autoreload.core.filter import CODE_EXTENSIONS, PRECIOUS_NAMES, PYTHON_EXTENSIONS, Rules
+from autoreload.core.filter import SOURCES
 from autoreload.core.habits import TOLD_AFTER, Habits
 from autoreload.linux.clock import file_time
 from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import events
-from autoreload.startup import ENDING
+from autoreload.rules import rules_for
+from autoreload.signals import ENDING
 
 if TYPE_CHECKING:
-    from autoreload.cli import Job
+    from autoreload.core.filter import Rules
+    from autoreload.job import Job
     from autoreload.linux.signalfd import SignalFd
     from autoreload.process.command import Command
     from autoreload.process.runner import Runner
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
     from autoreload.scope import Scope
     from autoreload.watch.backend import Backend
 
-SOURCES = (".py", ".pyw")
-"""What Python caches the bytecode of. Their changes are kept in mind even if they do not count."""
+FD_SETSIZE = 1024
 SLOW_STOP = 0.5
 """A stop that takes so long is told of before it is over, seconds."""
 
@@ -63,7 +64,7 @@ class Session:
         )
         self._scope: Scope
         self._backend: Backend
-        self._selector = selectors.SelectSelector()  # epoll rounds a timeout up to whole milliseconds
+        self._selector: selectors.BaseSelector
         self._phase = Phase.QUIET
         self._run = 0
         self._sources: set[str] = set()
@@ -85,7 +86,7 @@ class Session:
         """The command starts at once; the tree is looked at while it does. `since` makes up for the order. But where a
         backend was asked for by name, whether it works must be known before anything is started."""
         since = file_time()
-        rules = _rules(self._job, self._command)
+        rules = rules_for(self._job, self._command)
         chosen = self._job.settings
         if chosen.backend != "auto":
             self._watch(rules, since)
@@ -96,9 +97,12 @@ class Session:
         self._handle(life.Begin(), time.monotonic())
         if chosen.backend == "auto":
             self._watch(rules, since)
-        for source in (self._signals, self._runner, self._backend):
-            if source.fileno() >= 0:
-                self._selector.register(source.fileno(), selectors.EVENT_READ, source)
+        sources = [source for source in (self._signals, self._runner, self._backend) if source.fileno() >= 0]
+        # epoll rounds a timeout up to whole milliseconds, select(2) takes no descriptor above 1023.
+        fine = max(source.fileno() for source in sources) < FD_SETSIZE
+        self._selector = selectors.SelectSelector() if fine else selectors.DefaultSelector()
+        for source in sources:
+            self._selector.register(source.fileno(), selectors.EVENT_READ, source)
 
     def _watch(self, rules: Rules, since: int) -> None:
         """Open the backend. UserError if it was asked for by name and does not work."""
@@ -107,7 +111,13 @@ class Session:
         from autoreload.watch.choose import open_backend
 
         chosen = self._job.settings
-        self._scope = Scope(rules, self._job.directory, chosen.include, chosen.ignore, os.environ, chosen.explain)
+        self._scope = Scope(
+            rules,
+            (chosen.include, self._job.include_base),
+            (chosen.ignore, self._job.ignore_base),
+            os.environ,
+            everything=chosen.explain,
+        )
         roots = [Root(path, single=not os.path.isdir(path)) for path in self._job.roots]
         started = chosen.backend == "auto"
         self._backend = open_backend(roots, self._scope, since, chosen.backend, chosen.poll or None, started)
@@ -119,25 +129,17 @@ class Session:
         if self._signals in ready:
             self._hear_signals(time.monotonic())
         now = time.monotonic()  # after a Ctrl-Z, that is much later
-        for change in self._backend.read(now):
-            self._hear_change(change, now)
+        self._hear_backend(now)
         for notice in self._backend.notices():
             self._report.notice(notice.what, notice.remedy, notice.detail)
+        for broken in self._scope.take_broken():
+            self._report.notice(broken, "that line is passed over", detail=False)
         self._hear_debounce(now)
         self._hear_runner(self._runner.read(), now)
         if self._runner.weak and not self._weakness_told:
             self._weakness_told = True
             self._report.notice(self._runner.weak, "", detail=False)
-        due = self._runner.deadline()
-        if due is not None and now >= due:
-            self._hear_runner(self._runner.step(now), now)
-        due = self._lifecycle.deadline()
-        if due is not None and now >= due:
-            self._handle(life.Ticked(), now)
-        if self._slow_stop_at is not None and now >= self._slow_stop_at:
-            self._slow_stop_at = None
-            if not self._lifecycle.ending:
-                self._report.slow_stop(self._debounce.changed(), self._job.settings.stop_timeout - SLOW_STOP)
+        self._hear_clock(now)
 
     def _timeout(self) -> float | None:
         now = time.monotonic()
@@ -152,6 +154,16 @@ class Session:
         return None if nearest is None else max(0.0, nearest - now)
 
     # -- what happens --------------------------------------------------------------------------------------------------
+    def _hear_clock(self, now: float) -> None:
+        if _is_due(self._runner.deadline(), now):
+            self._hear_runner(self._runner.step(now), now)
+        if _is_due(self._lifecycle.deadline(), now):
+            self._handle(life.Ticked(), now)
+        if _is_due(self._slow_stop_at, now):
+            self._slow_stop_at = None
+            if not self._lifecycle.ending:
+                self._report.slow_stop(self._debounce.changed(), self._job.settings.stop_timeout - SLOW_STOP)
+
     def _hear_signals(self, now: float) -> None:
         for number, code, _ in self._signals.read():
             if number == signal.SIGCHLD:
@@ -159,9 +171,15 @@ class Session:
             elif number == signal.SIGTSTP:
                 self._terminal.suspend()
             elif number in ENDING:
-                self._handle(life.Interrupted(number, code == SI_KERNEL), now)
+                # A hangup is sent to the leader of the session alone, which we may be.
+                told_all = number == signal.SIGINT and code == SI_KERNEL
+                self._handle(life.Interrupted(number, from_terminal=told_all), now)
             elif code != SI_KERNEL:  # what the terminal sends, the command has got itself
                 self._runner.forward(number)
+
+    def _hear_backend(self, now: float) -> None:
+        for change in self._backend.read(now):
+            self._hear_change(change, now)
 
     def _hear_change(self, change: Change, now: float) -> None:
         """From the backend through the filter to the debounce."""
@@ -174,7 +192,7 @@ class Session:
         if counts and self._habits.is_output(path):
             counts, reason = False, "the command itself writes it in each run"
         if counts:
-            self._habits.changed(path, now)
+            self._habits.changed(path)
             self._debounce.add(change, now)
         elif self._job.settings.explain and change.kind not in (Kind.OPENED, Kind.MODIFIED):
             self._explain(change, reason)
@@ -199,7 +217,7 @@ class Session:
                 self._handle(life.Emptied(event.token), now)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)
-                self._handle(life.Stuck(event.token), now)
+                self._handle(life.Stuck(), now)
             elif event.run == self._run:  # else it is news of an earlier start
                 self._hear_of_run(event, now)
 
@@ -211,6 +229,7 @@ class Session:
             self._failed_path = event.what
             self._handle(life.Failed(event.errno, event.fresh), now)
         else:
+            self._hear_backend(now)  # what it wrote in the end is known before that it ended
             self._handle(life.Exited(event.code), now)
 
     # -- what is to be done --------------------------------------------------------------------------------------------
@@ -227,7 +246,8 @@ class Session:
         elif isinstance(action, life.Kill):
             self._runner.kill(action.token)
         elif isinstance(action, life.TellExit):
-            self._habits.exited(now)
+            self._habits.exited()
+            self._terminal.restore()  # else Ctrl-C might not be a signal any more, while a change is waited for
             self._report.exited(action.code, action.seconds, action.state, action.delay)
         elif isinstance(action, life.TellFailure):
             self._tell_failure(action)
@@ -274,27 +294,5 @@ class Session:
             self._report.stale_bytecode(path, os.strerror(code))
 
 
-def _rules(job: Job, command: Command) -> Rules:
-    """What counts, from the options and the kind of the command."""
-    chosen = job.settings
-    suffixes = chosen.extensions
-    names: tuple[str, ...] = ()
-    if suffixes is None:
-        suffixes = PYTHON_EXTENSIONS if command.is_python else ()
-        names = PRECIOUS_NAMES if command.is_python else ()
-    kept = frozenset(suffix for suffix in suffixes if job.seed_form and suffix not in CODE_EXTENSIONS)
-    return Rules(
-        roots=job.roots,
-        suffixes=suffixes,
-        names=names,
-        files=_named_files(command),
-        kept=kept,
-        ignore=not chosen.no_ignore,
-    )
-
-
-def _named_files(command: Command) -> tuple[str, ...]:
-    """The files that the command's own arguments name (`-c odoo.conf`, `--config=app.toml`)."""
-    words = [part for word in command.argv[1:] for part in (word, word.partition("=")[2]) if part]
-    paths = (os.path.normpath(os.path.join(command.directory, word)) for word in words if "\0" not in word)
-    return tuple(path for path in paths if os.path.isfile(path))
+def _is_due(deadline: float | None, now: float) -> bool:
+    return deadline is not None and now >= deadline

@@ -404,10 +404,9 @@ def from_table(table: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 
 def _command(given: Any, where: str) -> str | list[str]:
-    if isinstance(given, str) and given.strip():
-        return given
-    if isinstance(given, list) and given and all(isinstance(word, str) for word in given):
-        return given
+    words = given if isinstance(given, list) else [given]
+    if words and all(isinstance(word, str) and "\0" not in word for word in words) and "".join(words).strip():
+        return str(given) if isinstance(given, str) else words
     raise UserError(f"{where} is {given!r}", "it must be text or a list of words")
 
 

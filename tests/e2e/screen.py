@@ -14,8 +14,8 @@ import termios
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from tests.e2e.tool import AUTORELOAD, HERE, Project, children, watched
-from tests.support import command_line, end_all, eventually, survivors
+from tests.e2e.tool import AUTORELOAD, HERE, SOURCES, Project, children, watched
+from tests.support import end_all, eventually, survivors
 
 CTRL_C, CTRL_Z, CTRL_D, CTRL_BACKSLASH = b"\x03", b"\x1a", b"\x04", b"\x1c"
 SHELL = str(HERE.parent / "process" / "shell.py")
@@ -25,10 +25,11 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 class Screen:
     """What is seen of it, and the keys."""
 
-    def __init__(self, fd: int, leader: int, project: Project) -> None:
+    def __init__(self, fd: int, leader: int, has_shell: bool, project: Project) -> None:
         self.fd = fd
         self.leader = leader
         """Pid of the session leader: the stand-in for a shell, or autoreload itself."""
+        self._has_shell = has_shell
         self.project = project
         self.raw = ""
         """All that was written so far."""
@@ -38,9 +39,7 @@ class Screen:
     @property
     def tool(self) -> int:
         """Pid of autoreload."""
-        if "autoreload" in command_line(self.leader).split():
-            return self.leader
-        return eventually(lambda: next((p for p in children(self.leader) if "-m autoreload" in command_line(p)), 0))
+        return eventually(lambda: next(iter(children(self.leader)), 0)) if self._has_shell else self.leader
 
     def text(self) -> str:
         """All of it, without escape sequences, drained from the terminal now."""
@@ -93,7 +92,7 @@ class Screen:
 
     def nothing_left(self) -> None:
         """Of autoreload and its command."""
-        mine = {self.leader} if "shell.py" in command_line(self.leader) else set[int]()
+        mine = {self.leader} if self._has_shell else set[int]()
         eventually(lambda: set(survivors(self.project.mark)) <= mine, what="an empty tree")
 
 
@@ -115,7 +114,7 @@ def terminal(
             signal.signal(number, signal.SIG_DFL)
         os.chdir(project.tree)
         os.execvpe(command[0], command, {**project.environ, **(environ or {})})
-    it = Screen(fd, leader, project)
+    it = Screen(fd, leader, bool(shell), project)
     try:
         yield it
     finally:
@@ -125,4 +124,4 @@ def terminal(
             it.close()
         os.waitpid(leader, 0)
         assert "autoreload failed" not in text, text
-        assert "autoreload/session.py" not in text, text
+        assert f"{SOURCES}/autoreload/" not in text, text

@@ -19,6 +19,8 @@ import time
 def main() -> None:
     """Log, then wait."""
     at = time.monotonic()
+    standard = [number for number in (0, 1, 2) if is_open(number)]
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # to die in silence
     words = sys.argv[1:]
     split = words.index("--") if "--" in words else len(words)
     log, *files = words[:split]
@@ -31,13 +33,29 @@ def main() -> None:
         alone = False
     os.set_inheritable(lock, True)
     folder = os.stat(".")
-    told = {"pid": os.getpid(), "at": at, "alone": alone, "folder": folder.st_ino, "texts": {f: read(f) for f in files}}
+    told = {
+        "pid": os.getpid(),
+        "at": at,
+        "alone": alone,
+        "folder": folder.st_ino,
+        "standard": standard,
+        "texts": {file: read(file) for file in files},
+    }
     with open(log, "ab", 0) as file:
         file.write(json.dumps(told).encode() + b"\n")
     if command:
         os.execvp(command[0], command)
     while True:
         signal.pause()
+
+
+def is_open(number: int) -> bool:
+    """Is there such a descriptor?"""
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 def read(path: str) -> str | None:

@@ -33,6 +33,8 @@ class Run(NamedTuple):
     """Nothing was left of the run before."""
     folder: int
     """Inode of the directory it was started in."""
+    standard: list[int]
+    """Which of the descriptors 0, 1 and 2 are open."""
     texts: dict[str, str | None]
 
 
@@ -197,7 +199,7 @@ def autoreload(
         end_all(project.mark)
         process.wait()
         text = it.text()
-        assert "Traceback" not in text, text
+        assert f"{SOURCES}/autoreload/" not in text, text
         assert "this is a bug" not in text, text
 
 

@@ -21,13 +21,16 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "config": {"errors", "settings"},
     "core": set(),
     "errors": set(),
+    "job": {"settings"},
     "linux": set(),
     "process": {"core", "errors", "linux"},
     "report": {"core", "errors"},
+    "rules": {"core", "job", "process"},
     "scope": {"core", "errors"},
     "session": EVERYTHING,
     "startup": EVERYTHING,
     "settings": {"errors"},
+    "signals": {"linux"},
     "watch": {"core", "errors", "linux"},
 }
 """Each module or folder of the package, and which others it may import; CONTRIBUTING.md has the drawing."""

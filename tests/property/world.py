@@ -27,7 +27,11 @@ class World:
         self._run = 0
         self._stops: set[int] = set()
         self.started_at: list[float] = []
-        self.last_change = -1.0
+        self.disk: dict[str, int] = dict.fromkeys("abc", 0)
+        """The version of each file that is there."""
+        self.seen: dict[str, int] | None = None
+        """What the disk was at the last start."""
+        self._versions = itertools.count(1)
         self.exit_code: int | None = None
         self.told: list[life.Action] = []
 
@@ -37,10 +41,17 @@ class World:
         heapq.heappush(self._queue, (self.now + delay, next(self._order), happens))
 
     def change(self, path: str, kind: Kind = Kind.WRITTEN) -> None:
-        """A file changes now."""
+        """This happens to a file now, if it can."""
+        if kind is Kind.VANISHED:
+            if self.disk.pop(path, None) is None:
+                return
+        else:
+            if path in self.disk and kind is Kind.OPENED:
+                kind = Kind.MODIFIED
+            elif path not in self.disk and kind is not Kind.APPEARED:
+                self.debounce.add(Change(Kind.OPENED, path), self.now)
+            self.disk[path] = next(self._versions)
         self.debounce.add(Change(kind, path), self.now)
-        if kind in (Kind.WRITTEN, Kind.APPEARED):
-            self.last_change = self.now
 
     def command_exits(self, code: int, leaving_children: bool) -> None:
         """The command ends by itself, if it runs."""
@@ -94,6 +105,7 @@ class World:
             run = self._run
             self._alive = True
             self.started_at.append(self.now)
+            self.seen = dict(self.disk)
             self.later(self._start_takes(), lambda: self._executed(run))
         elif isinstance(action, life.Stop):
             self._stops.add(action.token)

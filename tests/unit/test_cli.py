@@ -9,6 +9,7 @@ import pytest
 
 from autoreload import cli, settings
 from autoreload.errors import UserError
+from autoreload.job import Job
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def job(*words: str) -> cli.Job:
+def job(*words: str) -> Job:
     """The job that these words ask for."""
     understood = cli.understand(*cli.parse_words(words), cli.start_directory(os.environ), os.environ)
     assert understood is not None
@@ -47,6 +48,7 @@ def test_the_seed_form_character_for_character(project: Path) -> None:
         (".py, .xml", (".py", ".xml")),
         ("_test.py,*.rst", ("_test.py", ".rst")),
         (".tar.gz", (".tar.gz",)),
+        (".py,", (".py",)),
     ],
 )
 def test_suffixes_of_the_seed_form(project: Path, extensions: str, expected: tuple[str, ...]) -> None:
@@ -69,6 +71,13 @@ def test_anything_else_is_the_modern_form(project: Path, words: list[str]) -> No
     assert asked is not None
     assert asked.command == tuple(words)
     assert not asked.seed_form
+
+
+def test_a_script_and_its_arguments_are_no_path_and_extensions(project: Path) -> None:
+    """`autoreload app.py .env production`, where both files are there."""
+    (project / ".env").touch()
+
+    assert job("app.py", ".env", "production").command == ("app.py", ".env", "production")
 
 
 def test_options_end_at_the_first_positional_or_at_two_dashes(project: Path) -> None:
@@ -206,6 +215,16 @@ def test_the_command_and_its_options_from_pyproject(project: Path, monkeypatch: 
     assert (asked.settings.stop_timeout, asked.settings.on_exit, asked.settings.clear) == (1.0, "quit", True)
 
 
+def test_patterns_are_relative_to_where_they_were_written(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the file to its folder, those of the line to the present one."""
+    write_settings(project, '[tool.autoreload]\ninclude = ["/a"]\nignore = ["/b"]\n')
+    monkeypatch.chdir(project / "src")
+    monkeypatch.setenv("PWD", str(project / "src"))
+
+    asked = job("-i", "/c", "make")
+    assert (asked.include_base, asked.ignore_base) == (str(project), str(project / "src"))
+
+
 def test_options_on_the_line_win_over_pyproject(project: Path) -> None:
     """And its other options apply to a command given on the line."""
     write_settings(project, '[tool.autoreload]\ncommand = ["python", "app.py"]\ndebounce = "1s"\nsignal = "INT"\n')
@@ -214,6 +233,15 @@ def test_options_on_the_line_win_over_pyproject(project: Path) -> None:
     assert asked.command == ("make", "serve")
     assert (asked.settings.debounce, asked.settings.signal) == (0.01, "INT")
     assert job("-q").command == ("python", "app.py")
+
+
+def test_how_much_is_said_is_for_the_line_to_decide(project: Path) -> None:
+    """-v beats quiet in the file, -q beats verbose and explain."""
+    write_settings(project, "[tool.autoreload]\nquiet = true\n")
+    assert not job("-v", "make").settings.quiet
+    write_settings(project, "[tool.autoreload]\nverbose = true\nexplain = true\n")
+    chosen = job("-q", "make").settings
+    assert (chosen.quiet, chosen.verbose, chosen.explain) == (True, False, False)
 
 
 def test_a_pyproject_without_our_table_is_passed_over(project: Path) -> None:
@@ -233,6 +261,7 @@ def test_a_pyproject_without_our_table_is_passed_over(project: Path) -> None:
         ("[tool.autoreload]\nwacth = ['src']\n", "did you mean watch"),
         ("[tool.autoreload]\nclear = 1\n", "must be true or false"),
         ("[tool.autoreload]\ncommand = 3\n", "must be text or a list"),
+        ('[tool.autoreload]\ncommand = ["a\\u0000b"]\n', "must be text or a list"),
         ("[tool.autoreload]\nsignal = ['INT']\n", "must be text"),
         ("[tool.autoreload]\nsignal = 'NOPE'\n", "signal in pyproject.toml"),
         ("[tool]\nautoreload = 3\n", "[tool.autoreload]"),
@@ -281,6 +310,7 @@ def test_a_toml_error_names_its_line(project: Path) -> None:
         ),
         (["nosuch", ".py,.xml", "make"], "PATH nosuch does not exist"),
         (["app.py", ".py,.xml", "make"], "PATH app.py is a file, not a directory"),
+        ([".", "*.*", "make"], "EXTENSIONS: '*.*' is not valid; it must be a list of extensions"),
         ([".", ".py", "  "], "COMMAND is empty"),
         (["src"], "src is a directory, not a command"),
         (["-e", "py"], "there is no command to run"),

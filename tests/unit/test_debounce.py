@@ -240,6 +240,32 @@ def test_a_file_made_and_removed_unfinished_is_nothing(clock: Clock) -> None:
     assert clock.finish() == []
 
 
+def test_an_atomic_save_is_as_fast_as_a_plain_one(clock: Clock) -> None:
+    """The temporary file, made and moved away, is not waited for; nor is it named."""
+    clock.at(0, Change(Kind.OPENED, "a.tmp1"), Change(Kind.MODIFIED, "a.tmp1"), written("a.tmp1"))
+    clock.at(1 * MS, Change(Kind.VANISHED, "a.tmp1"), Change(Kind.APPEARED, "a"))
+
+    assert clock.finish() == [(pytest.approx(1 * MS + QUIET), ["a"])]
+
+
+def test_a_temporary_file_that_lives_too_long_costs_a_stop_and_so_has_its_start(clock: Clock) -> None:
+    """What was stopped is started again, even if the reason has gone."""
+    clock.at(0, Change(Kind.OPENED, "t"), written("t"))
+    clock.at(2 * MS, Change(Kind.OPENED, "b"))
+    clock.at(20 * MS, Change(Kind.VANISHED, "t"))
+
+    assert [files for _, files in clock.finish()] == [["t", "b"]]
+
+
+def test_a_file_that_vanished_came_back_unfinished_and_vanished_again_counts_as_deleted(clock: Clock) -> None:
+    """It was there when the command was started."""
+    clock.at(0, Change(Kind.VANISHED, "a"))
+    clock.at(20 * MS, Change(Kind.OPENED, "a"))
+    clock.at(40 * MS, Change(Kind.VANISHED, "a"))
+
+    assert clock.finish() == [(pytest.approx(40 * MS + RETURN_WITHIN + QUIET), ["a"])]
+
+
 def test_a_longer_debounce_is_kept(clock: Clock) -> None:
     """--debounce raises every quiet time."""
     clock = Clock(Debounce(0.3))
@@ -250,7 +276,7 @@ def test_a_longer_debounce_is_kept(clock: Clock) -> None:
 
 
 def test_spaced_starts_are_put_off_but_never_dropped(clock: Clock) -> None:
-    """What follows from fifty restarts in a row by the same file."""
+    """What follows from a long series of restarts by the same file."""
     clock.debounce.space_starts(1.0)
     clock.at(0, written("a"))
     clock.at(0.1, written("a"))

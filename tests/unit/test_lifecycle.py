@@ -275,11 +275,60 @@ def test_with_nothing_to_stop_the_end_comes_at_once() -> None:
 def test_what_cannot_be_killed_delays_a_restart_but_not_the_end() -> None:
     """I2 on the one hand; a terminal given back on the other."""
     play = running()
-    assert play(CERTAIN, SETTLED, Stuck(1)) == []
+    assert play(CERTAIN, SETTLED, Stuck()) == []
     assert play.lifecycle.state is State.STOPPING
-    play(TERM)
 
-    assert play(Stuck(1)) == [Finish(1)]
+    assert play(TERM) == [TellEnding(signal.SIGTERM, True), Finish(1)]
+
+
+def test_what_cannot_be_killed_is_told_of_once_so_it_is_remembered() -> None:
+    """Whether it is found before the signal or after it."""
+    play = running()
+
+    assert play(TERM, Stuck()) == [Finish(1)]
+
+
+def test_what_a_killed_guard_left_and_cannot_be_killed_does_not_delay_the_end() -> None:
+    """It is named while the command is still taken to run, for its successor comes only when all is gone."""
+    play = running()
+
+    assert play(Stuck()) == []
+    assert play(CTRL_C) == [TellEnding(signal.SIGINT, True), Finish(1)]
+
+
+def test_a_healthy_run_that_a_change_ended_is_healthy_too() -> None:
+    """The next crash is a first one."""
+    play = running(Policy(on_exit=OnExit.RESTART))
+    for token in (1, 2, 3):
+        play(Exited(1))
+        play(Ticked(), at=play.now + 30.0)
+        play(Emptied(token), Started())
+    play(CERTAIN, SETTLED, Emptied(4), Started(), at=play.now + 600.0)
+
+    [told] = play(Exited(1))
+    assert isinstance(told, TellExit)
+    assert told.delay == 0.1
+
+
+def test_a_crash_loop_may_last_for_ever() -> None:
+    """Half a day of it is over a thousand crashes."""
+    play = running(Policy(on_exit=OnExit.RESTART))
+    for token in range(1, 2000):
+        play(Exited(1))
+        play(Ticked(), at=play.now + 30.0)
+        play(Emptied(token), Started())
+
+    assert play.lifecycle.state is State.RUNNING
+
+
+def test_ctrl_c_while_what_an_ended_command_left_is_being_ended_is_answered() -> None:
+    """--on-exit quit: the stop is under way; a second Ctrl-C kills."""
+    play = running(Policy(on_exit=OnExit.QUIT))
+    play(Exited(3))
+
+    assert play(CTRL_C) == [TellEnding(signal.SIGINT, True)]
+    assert play(CTRL_C) == [Kill(1)]
+    assert play(Emptied(1)) == [Finish(3)]
 
 
 def test_a_killed_guard_is_followed_by_a_new_start() -> None:

@@ -72,12 +72,11 @@ Telling = Callable[[Report], None]
         (lambda r: r.exited(0, 1.0, State.FINISHED, 0.0), "Process exited with code 0 after 1.0 s"),
         (
             lambda r: r.failed("./srv -c x", "./srv", errno.ENOENT, State.IDLE),
-            "Cannot start ./srv: there is no such file or command (check its name and PATH); "
-            "waiting for a change",
+            "Cannot start ./srv: there is no such file or command (check its name and PATH); waiting for a change",
         ),
         (
             lambda r: r.failed("./script", "/opt/perl", errno.ENOENT, State.FINISHED),
-            "Cannot start ./script: /opt/perl: there is no such file or command (check its name and PATH)",
+            "Cannot start ./script: /opt/perl: there is no such file or command (check the #! line)",
         ),
         (
             lambda r: r.directory_gone("/app", errno.ENOENT, State.IDLE),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from autoreload.core.filter import Rules
+from autoreload.errors import UserError
 from autoreload.scope import Scope
 
 NOBODY = {"HOME": "/nonexistent"}
@@ -17,7 +18,7 @@ def scope(root: Path, environ: Mapping[str, str] = NOBODY, **options: object) ->
     """The scope of this root for a Python command, having looked at every folder as a backend does."""
     include, exclude = options.pop("include", ()), options.pop("exclude", ())
     rules = Rules((str(root),), (".py",), **options)  # type: ignore[arg-type]
-    found = Scope(rules, str(root), include, exclude, environ)  # type: ignore[arg-type]
+    found = Scope(rules, (include, str(root)), (exclude, str(root)), environ)  # type: ignore[arg-type]
     look(found, root)
     return found
 
@@ -123,6 +124,39 @@ def test_patterns_of_options_are_those_of_gitignore(tree: Path) -> None:
     assert found.judge(f"{tree}/sub/x_pb2.py").reason == "ignored by --ignore *_pb2.py"
     assert not found.wants_directory(f"{tree}/gen")
     assert found.wants_directory(f"{tree}/sub/gen")
+
+
+def test_a_line_that_is_no_pattern_is_passed_over_and_told_of_once(tree: Path) -> None:
+    """The others of the file work; in an option it is an error."""
+    (tree / ".gitignore").write_text("gen/\n!\nb.py\n")
+    found = scope(tree)
+
+    assert not found.judge(f"{tree}/b.py").counts
+    assert found.take_broken() == [".gitignore:2: ! is no pattern"]
+    assert found.take_broken() == []
+    with pytest.raises(UserError, match="--ignore: '!' is no pattern"):
+        scope(tree, exclude=("!",))
+
+
+def test_a_project_that_is_a_virtual_environment_itself_is_watched(tree: Path) -> None:
+    """`python -m venv .`: all but the folders of the environment."""
+    (tree / "pyvenv.cfg").touch()
+    (tree / "lib/python3").mkdir(parents=True)
+    found = scope(tree)
+
+    assert found.judge(f"{tree}/sub/a.py").counts
+    assert not found.wants_directory(f"{tree}/lib")
+
+
+def test_a_configuration_file_named_in_the_command_counts_in_an_ignored_folder(tree: Path) -> None:
+    """`-c local/app.conf`, with local/ in .gitignore; nothing else in there does."""
+    (tree / ".gitignore").write_text("/local/\n")
+    (tree / "local").mkdir()
+    found = scope(tree, files=(f"{tree}/local/app.py",))
+
+    assert found.wants_directory(f"{tree}/local")
+    assert found.judge(f"{tree}/local/app.py").counts
+    assert not found.judge(f"{tree}/local/other.py").counts
 
 
 def test_a_virtual_environment_is_known_by_its_marker(tree: Path) -> None:

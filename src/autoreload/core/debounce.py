@@ -28,7 +28,8 @@ OVERTAKEN_WITHIN = 0.3
 """A change of another file so soon after a start belongs to the burst that caused the start, seconds."""
 LONGEST_BURST_OF_ONE = 0.5
 LONGEST_BURST_OF_SEVERAL = 10.0
-"""A writer that never pauses cannot put off the start for longer than these, seconds."""
+"""A writer that never pauses cannot put off the start for longer than these, seconds. The second is also for one file
+and another that is in the middle of its save."""
 RETURN_WITHIN = 0.1
 """A file that vanished may be in the middle of a save (backup and rename): so long its return is awaited, seconds."""
 CLOSE_WITHIN = 1.0
@@ -69,6 +70,8 @@ class Debounce:
         self._longer = quiet
         self._changed: dict[str, Kind] = {}
         self._unfinished: dict[str, _Unfinished] = {}
+        self._made: set[str] = set()
+        """Files that did not exist when the burst began."""
         self._first = self._last = 0.0
         self._overtakes = False
         self._looked = float("-inf")
@@ -84,15 +87,17 @@ class Debounce:
             self._unfinished.pop(path, None)
             self._count(path, kind, now)
         elif kind is Kind.VANISHED:
-            if known and known.kind is Kind.OPENED and path not in self._changed:
-                del self._unfinished[path]  # made and removed again: nobody can have read it
+            if path in self._made:
+                self._unmake(path)
             else:
                 self._unfinished[path] = _Unfinished(now, now + RETURN_WITHIN, kind)
         else:
-            opened = Kind.OPENED if known and known.holds else kind
+            if kind is Kind.OPENED and not known and path not in self._changed:
+                self._made.add(path)
+            state = Kind.OPENED if known and known.holds else kind
             since = known.since if known else now
             until = min(now + CLOSE_WITHIN, since + LONGEST_WRITE)
-            self._unfinished[path] = _Unfinished(since, until, opened)
+            self._unfinished[path] = _Unfinished(since, until, state)
 
     def phase(self, now: float) -> Phase:
         """How far the burst is at `now`."""
@@ -101,6 +106,8 @@ class Debounce:
             file = self._unfinished.pop(path)
             self._count(path, file.kind, file.until)
         if not self._changed:
+            if not self._unfinished:
+                self._made.clear()
             return Phase.QUIET
         if now < self._first + self._shortest:
             return Phase.CHANGING
@@ -125,6 +132,7 @@ class Debounce:
     def take(self, now: float) -> dict[str, Kind]:
         """As `changed`; a start is made for them at `now`, and the next burst begins."""
         burst, self._changed = self._changed, {}
+        self._made.clear()
         self._started_at = now
         self._started_for = frozenset(burst)
         return burst
@@ -142,11 +150,22 @@ class Debounce:
         self._changed[path] = kind
         self._last = max(self._last, now)
 
+    def _unmake(self, path: str) -> None:
+        """A file made in this burst is gone again, as if it had never been: the temporary file of an atomic save.
+
+        If it made the burst CERTAIN, it stays in it: what was stopped for it has to be started.
+        """
+        self._made.discard(path)
+        self._unfinished.pop(path, None)
+        if path in self._changed:
+            if self._looked < self._first + self._shortest:
+                del self._changed[path]
+            else:
+                self._changed[path] = Kind.VANISHED
+
     def _quiet_of_new_burst(self, path: str) -> float:
-        if not self._overtakes or self._started_for <= {
-            path
-        }:  # one file again and again: somebody's autosave, at full speed
-            return self._shortest
+        if not self._overtakes or not self._started_for - {path}:
+            return self._shortest  # one file again and again: somebody's autosave, at full speed
         return max(self._shortest, min(QUIET_LONGEST, max(QUIET_OVERTAKEN, 2 * self._longer)))
 
     def _settles_at(self) -> float:

@@ -25,6 +25,8 @@ IGNORED_FOLDERS = frozenset(
 )
 BUILD_FOLDERS = frozenset(("build", "dist", "target"))
 """Output, unless it is a Python package of that name: losing the edits of a package would be worse than a restart."""
+ENVIRONMENT_FOLDERS = frozenset(("bin", "lib", "lib64", "include", "share"))
+"""What of a project that is a virtual environment itself (`python -m venv .`) is not the project."""
 IGNORED_FOLDER_ENDINGS = (".egg-info", ".dist-info")
 IGNORED_ENDINGS = (
     # editors: backups and swap files
@@ -35,9 +37,11 @@ IGNORED_ENDINGS = (
 )
 IGNORED_NAMES = frozenset(("4913", ".DS_Store", "Thumbs.db", ".coverage", "coverage.xml", "junit.xml", "nohup.out"))
 """4913: what Vim creates to see whether it may write into a folder."""
-IGNORED_BEGINNINGS = (".#", ".~lock.", ".coverage.")
+IGNORED_BEGINNINGS = (".#", ".~lock.", ".coverage.", ".goutputstream-", ".nfs", ".fuse_hidden")
 PRECIOUS_NAMES = (".env", ".flaskenv")
 """Nearly every .gitignore names them, and everyone wants them to count; also `.env.local` and the like."""
+SOURCES = (".py", ".pyw")
+"""What Python caches the bytecode of: their changes are of interest even if they do not count."""
 PYTHON_EXTENSIONS = (".py", ".toml", ".ini", ".cfg", ".conf", ".yaml", ".yml", ".env")
 CODE_EXTENSIONS = frozenset(
     ".py .pyi .pyx .js .mjs .cjs .jsx .ts .tsx .vue .svelte .css .scss .less .html .htm .rb .php .go .rs .c .h .cc "
@@ -94,7 +98,7 @@ COUNTS = Verdict(True)
 class Filter:
     """Judges paths by `rules`, with `facts` about the disk. Asking is free of side effects."""
 
-    __slots__ = ("_facts", "_folders", "_junk_endings", "_rules", "_single_files")
+    __slots__ = ("_facts", "_folders", "_junk_endings", "_leading", "_rules", "_single_files")
 
     def __init__(self, rules: Rules, facts: Facts, is_folder: Callable[[str], bool]) -> None:
         """`is_folder`: was this root a folder when autoreload started (it may be gone later)?"""
@@ -103,6 +107,8 @@ class Filter:
         self._single_files = frozenset(root for root in rules.roots if not is_folder(root))
         folders = [root.rstrip("/") + "/" for root in rules.roots if root not in self._single_files]
         self._folders = sorted(folders, key=len, reverse=True)
+        self._leading = {path[: end + 1] for path in rules.files for end in _slashes(path, 1)}
+        """Folders on the way to the files that no ignore file can take away."""
         self._junk_endings = tuple(end for end in IGNORED_ENDINGS if end not in rules.suffixes)
 
     # -- asked of everything that is seen, so cheap ------------------------------------------------------------------
@@ -171,8 +177,13 @@ class Filter:
             return "a folder that is always ignored"
         if name in BUILD_FOLDERS and not self._facts.is_package(directory):
             return "a folder of build output"
-        if self._facts.is_environment(directory) or self._facts.is_environment(directory[: -len(name) - 1]):
+        if self._facts.is_environment(directory):
             return "a virtual environment"
+        parent = directory[: -len(name) - 1]
+        if self._facts.is_environment(parent) and (parent + "/" not in self._folders or name in ENVIRONMENT_FOLDERS):
+            return "a virtual environment"
+        if directory + "/" in self._leading:
+            return ""
         if rule := self._facts.ignored_by(directory, True):
             return f"ignored by {rule}"
         return ""

@@ -13,12 +13,13 @@ from typing import NamedTuple
 SOON = 2.0
 """A change so soon after a start counts as "right after" it, seconds."""
 TOLD_AFTER = 10
-SPACED_AFTER = 300
+SPACED_AFTER, SPACED_AFTER_QUICK = 300, 50
+"""Starts in a row after which they are spaced; the second counts those that were overtaken at once."""
+AT_ONCE = 0.05
+"""So soon after a start no person saves, seconds."""
 SPACING_STEP, SPACING_LONGEST = 0.1, 1.0
 OUTPUT_AFTER = 3
 """Runs in a row that ended by themselves, in each of which a file must have been written to be output."""
-LATE = 0.02
-"""A change may be heard of so much later than the end of the run that made it, seconds."""
 
 
 class Advice(NamedTuple):
@@ -39,33 +40,44 @@ class Habits:
         self._outputs: set[str] = set()
         self._started = float("-inf")
         self._series: dict[str, int] = {}
-        self._exited: float | None = None
+        self._quick: dict[str, int] = {}
+        self._exited = False
         self._written: set[str] = set()
+        self._cause: frozenset[str] = frozenset()
         self._runs: dict[str, int] = {}
+        """Files written in runs that ended by themselves, and in how many of them in a row."""
 
     def is_output(self, path: str) -> bool:
         """Is this file known to be written by the command itself?"""
         return path in self._outputs
 
-    def changed(self, path: str, now: float) -> None:
+    def changed(self, path: str) -> None:
         """This file changed."""
-        if self._exited is None or now <= self._exited + LATE:
+        if not self._exited:
             self._written.add(path)
 
-    def exited(self, now: float) -> None:
-        """The command ended by itself."""
-        self._exited = now
+    def exited(self) -> None:
+        """The command ended by itself; all changes that it made have been told."""
+        self._exited = True
 
     def starting(self, burst: Collection[str], now: float) -> Advice:
         """The command is about to be started, because these files changed."""
-        soon = now < self._started + SOON
-        self._series = {path: self._series.get(path, 0) + 1 for path in burst} if soon else {}
-        # A run that was ended by the change says nothing: any file can change while it runs.
-        ended_by_itself = self._exited is not None
-        self._runs = {path: self._runs.get(path, 0) + 1 for path in self._written} if ended_by_itself else {}
+        self._series = _continued(self._series, burst) if now < self._started + SOON else {}
+        self._quick = _continued(self._quick, burst) if now < self._started + AT_ONCE else {}
+        if not self._exited:
+            self._runs = {}  # it was ended by the change, which says nothing: any file can change while it runs
+        elif self._written or not self._cause <= self._runs.keys():
+            self._runs = {path: self._runs.get(path, 0) + 1 for path in self._written}
+        # Else that run was itself caused by what looks like output, and had nothing to do (make).
         found = [path for path, runs in self._runs.items() if runs >= OUTPUT_AFTER and path not in self._outputs]
         self._outputs.update(found)
-        self._started, self._exited, self._written = now, None, set()
+        self._started, self._exited, self._written, self._cause = now, False, set(), frozenset(burst)
         path, times = max(self._series.items(), key=lambda item: item[1], default=("", 0))
-        spacing = min(SPACING_LONGEST, SPACING_STEP * (times - SPACED_AFTER)) if times > SPACED_AFTER else 0.0
+        excess = max(times - SPACED_AFTER, max(self._quick.values(), default=0) - SPACED_AFTER_QUICK)
+        spacing = min(SPACING_LONGEST, max(0.0, SPACING_STEP * excess))
         return Advice(path if times == TOLD_AFTER else "", spacing, tuple(found))
+
+
+def _continued(series: dict[str, int], burst: Collection[str]) -> dict[str, int]:
+    """How often in a row each file of the burst has been in one."""
+    return {path: series.get(path, 0) + 1 for path in burst}

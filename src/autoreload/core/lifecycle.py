@@ -59,8 +59,6 @@ class Emptied(NamedTuple):
 class Stuck(NamedTuple):
     """Something of the tree cannot be ended."""
 
-    token: int
-
 
 class GuardLost(NamedTuple):
     """The guard was killed; what it kept is dead, and there is a new one."""
@@ -177,12 +175,15 @@ class Policy(NamedTuple):
     postpone: bool = False
 
 
+SURVIVORS = 1
+"""Exit code if something of the command could not be ended."""
 RETRIED = frozenset((errno.ETXTBSY, errno.EACCES, errno.ENOENT))
 """What executing a binary that is being rebuilt answers."""
 RETRY_FIRST, RETRY_LONGEST, RETRY_FOR = 0.001, 0.05, 2.0
 RETRY_SILENTLY = 0.15
 """So long a retry says nothing, seconds."""
 BACK_OFF_FIRST, BACK_OFF_LONGEST = 0.1, 30.0
+MOST_DOUBLINGS = 10
 HEALTHY = 10.0
 """A run of so many seconds ends a series of crashes."""
 SAME_PRESS = 0.5
@@ -199,6 +200,8 @@ class Lifecycle:
         self._phase = Phase.QUIET
         self._run = 0
         self._token = 0
+        self._is_stuck = False
+        """Has the runner named something that cannot be ended? It does so once."""
         self._cause = Cause.FIRST
         self._began = 0.0
         self._due: float | None = None
@@ -229,6 +232,7 @@ class Lifecycle:
 
     def _start(self, cause: Cause, now: float) -> list[Action]:
         assert not self._alive, "a start before the old tree is known to be empty"
+        self._is_stuck = False
         if cause is not Cause.RETRY:
             self._retries_since = None
         self.state, self._cause, self._began, self._alive = State.STARTING, cause, now, True
@@ -266,17 +270,21 @@ class Lifecycle:
     # -- the command ends by itself ----------------------------------------------------------------------------------
     def _exited(self, happened: Exited, now: float) -> list[Action]:
         seconds = now - self._began
-        if seconds >= HEALTHY:
-            self._crashes = 0
+        self._note_health(now)
         code = happened.code if happened.code >= 0 else 128 - happened.code
         return self._after_the_end(lambda state, delay: TellExit(happened.code, seconds, state, delay), code, now)
+
+    def _note_health(self, now: float) -> None:
+        """A run is over, however it came to that."""
+        if now - self._began >= HEALTHY:
+            self._crashes = 0
 
     def _after_the_end(self, tell: Callable[[State, float], Action], code: int, now: float) -> list[Action]:
         if self._policy.on_exit is OnExit.QUIT:
             return [tell(State.FINISHED, 0.0), *self._end(code, self._policy.stop_signal, False)]
         if self._policy.on_exit is OnExit.RESTART:
             delay = min(BACK_OFF_LONGEST, BACK_OFF_FIRST * 2**self._crashes)
-            self._crashes += 1
+            self._crashes = min(self._crashes + 1, MOST_DOUBLINGS)
             self.state, self._due, self._cause = State.BACKING_OFF, now + delay, Cause.EXIT
             return [tell(State.BACKING_OFF, delay)]
         self.state = State.IDLE
@@ -302,6 +310,8 @@ class Lifecycle:
 
     def _restart(self, cause: Cause, now: float) -> list[Action]:
         """Stop what may be alive, then start."""
+        if self.state is State.RUNNING:
+            self._note_health(now)
         self._cause = cause
         if not self._alive:
             return self._start(cause, now)
@@ -319,7 +329,7 @@ class Lifecycle:
 
     def _gone(self, now: float) -> list[Action]:
         """The stop that was under way has been answered."""
-        self._alive = False
+        self._alive = self._is_stuck = False
         if self._ending is not None:
             self.state = State.FINISHED
             return [Finish(self._ending)]
@@ -349,6 +359,8 @@ class Lifecycle:
 
     def _end(self, code: int, signal: int, from_terminal: bool) -> list[Action]:
         self._ending = code
+        if self._is_stuck:
+            return self._give_up()
         if not self._alive:
             self.state = State.FINISHED
             return [Finish(code)]
@@ -358,7 +370,8 @@ class Lifecycle:
         if self._ending is None:  # in the middle of a restart: the stop that is under way will do
             self._ending = 0
             self._interrupts.append((happened, now))
-            return [TellEnding(happened.signal, alive=True)]
+            told: list[Action] = [TellEnding(happened.signal, alive=True)]
+            return told + self._give_up() if self._is_stuck else told
         again = [
             before
             for before, when in self._interrupts
@@ -366,16 +379,23 @@ class Lifecycle:
             and (before.from_terminal == happened.from_terminal or now >= when + SAME_PRESS)
         ]
         self._interrupts.append((happened, now))
+        if len(self._interrupts) == 1:  # the command ended by itself (--on-exit quit); what it left is being ended
+            return [TellEnding(happened.signal, alive=True)]
         if again and happened.signal in (signal.SIGINT, signal.SIGTERM):
             return [Kill(self._token)]
         return []
 
     def _stuck(self, happened: Stuck, now: float) -> list[Action]:
-        """The runner has named what cannot be ended. A restart goes on waiting for it (I2), an end does not."""
-        if self._ending is None or happened.token != self._token:
-            return []
+        """The runner has named what cannot be ended. A restart goes on waiting for it (I2), an end does not.
+
+        Of a guard that was killed it may name that in any state.
+        """
+        self._is_stuck = True
+        return [] if self._ending is None else self._give_up()
+
+    def _give_up(self) -> list[Action]:
         self.state = State.FINISHED
-        return [Finish(1)]
+        return [Finish(SURVIVORS)]
 
 
 _Handler = Callable[[Lifecycle, "Input", float], list[Action]]
@@ -397,7 +417,7 @@ _legal(Lifecycle._started, Started, State.STARTING)
 _legal(Lifecycle._failed, Failed, State.STARTING)
 _legal(Lifecycle._exited, Exited, *_ACTIVE)
 _legal(Lifecycle._emptied, Emptied, State.STOPPING)
-_legal(Lifecycle._stuck, Stuck, State.STOPPING)
+_legal(Lifecycle._stuck, Stuck, State.STOPPING, *_ACTIVE, *_AT_REST)
 _legal(Lifecycle._back_off_ended, Ticked, State.BACKING_OFF)
 _legal(Lifecycle._guard_lost, GuardLost, *_ACTIVE)
 _legal(Lifecycle._guard_lost_at_rest, GuardLost, *_AT_REST)

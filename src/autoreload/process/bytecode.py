@@ -11,9 +11,10 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from autoreload.core.filter import SOURCES
+
 _HEADER = 16
 """Bytes: magic number, flags, then time and size if the flags are 0 (PEP 552); all little-endian, 4 bytes each."""
-_SOURCES = (".py", ".pyw")
 _CACHED = ".pyc"
 
 
@@ -37,7 +38,7 @@ def remove_stale(sources: Iterable[str], environ: Mapping[str, str], directory: 
     listings: dict[str, list[str]] = {}
     failures: list[Failure] = []
     for source in sources:
-        if not source.endswith(_SOURCES):
+        if not source.endswith(SOURCES):
             continue
         try:
             status = os.stat(source)

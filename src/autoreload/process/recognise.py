@@ -95,9 +95,9 @@ def simple_commands(string: str) -> list[list[str]]:
     for token in tokens:
         if redirected:
             redirected = False  # the name of a file
-        elif token[0] in "<>":
+        elif token[:1] in ("<", ">"):
             redirected = True
-        elif token[0] in "();|&\n":
+        elif token and token[0] in "();|&\n":
             commands.append([])
         elif commands[-1] or not (token in _BEFORE_A_COMMAND or is_assignment(token)):
             commands[-1].append(token)

@@ -6,6 +6,7 @@ slices, by the forest. See forest.py for why nothing is lost in between.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Sequence
@@ -59,7 +60,7 @@ class InotifyBackend:
     two things cannot be told: a file deleted meanwhile, whose name nobody knows; and old files in a directory that
     was moved and then given a new entry, since its times are now those of any directory with a new entry.
 
-    OSError if there can be no instance: ENOSYS, EACCES, EPERM, EMFILE, ENFILE, ENOMEM.
+    OSError if there can be no instance, or no watch: ENOSYS, EACCES, EPERM, EMFILE, ENFILE, ENOMEM.
     """
 
     def __init__(self, roots: Sequence[Root], interest: Interest, since: int, spill: Spill | None = None) -> None:
@@ -84,9 +85,19 @@ class InotifyBackend:
         self.overflows = 0
         """How often the queue has overflowed so far."""
         self._limit_told = spill is not None
-        first = Look(since, quiet=True)
+        self._unreadable_told: set[str] = set()
+        try:
+            self._find_first(Look(since, quiet=True))
+        except OSError:
+            self._kernel.close()
+            raise
+
+    def _find_first(self, look: Look) -> None:
         for anchor in self._anchors.all:
-            self._anchors.find(anchor, known=None, new=first)
+            self._anchors.find(anchor, known=None, new=look)
+        for path in self._forest.unreadable:
+            if os.access(path, os.R_OK | os.X_OK):  # so it is inotify_add_watch(2) that is denied, as in a container
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
     # -- the protocol --------------------------------------------------------------------------------------------
 
@@ -129,9 +140,11 @@ class InotifyBackend:
     def notices(self) -> list[Notice]:
         """What could not be read, and what could not be watched."""
         notices, self._notices = self._notices, []
-        if self._forest.unreadable:
-            notices.append(unreadable_notice(list(self._forest.unreadable)))
-            self._forest.unreadable.clear()
+        fresh = [path for path in self._forest.unreadable if path not in self._unreadable_told]
+        self._unreadable_told.update(fresh)  # a root is looked up again every second
+        self._forest.unreadable.clear()
+        if fresh:
+            notices.append(unreadable_notice(fresh))
         if self._forest.limited and not self._limit_told and not self._forest.busy:
             self._limit_told = True
             notices.append(limit_notice(self._forest.limited, polled=False))

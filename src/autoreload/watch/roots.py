@@ -185,6 +185,8 @@ class Anchors:
                 forest.unreadable[root.path] = None
                 anchor.blind = True
                 return None
+            if error.errno == errno.ENOSYS:  # at the first look: there are no watches at all
+                raise
             forest.limited += 1
             wd = POLLED
         if root.single:
