@@ -127,12 +127,13 @@ class FanotifyBackend:
         # all that is still to be told of it.
         calm = not self._walk.busy and not any(event.mask & FAN_ONDIR for event in events)
         if events or self._orphans:
+            self._recent_until = now + RECENT
             self._handle([*self._orphans, *events], now)
         if drained:
             self._doubts.resolve(now, self._outbox.tell)
             self._good = drained
             if calm and not self._orphans:
-                self._settle(events, now)
+                self._settle(events)
         self._walk.step(time.monotonic() + SLICE)
         self._deadline = self._when(now)
         return self._outbox.take()
@@ -179,13 +180,12 @@ class FanotifyBackend:
             self._walk.push(Visit(real, self._places.told((real,))))
         self._deadline = 0.0
 
-    def _settle(self, events: list[Event], now: float) -> None:
+    def _settle(self, events: list[Event]) -> None:
         """All that was moved or deleted has been told of, as far as it was read before these events."""
         if self._places.moves:
             self._outbox.verify(self._walk.tell_truth)
         self._places.settled()
         self._recent = {event: None for event in events if event.mask & _GOING}
-        self._recent_until = now + RECENT
 
     def _when(self, now: float) -> float | None:
         if self._walk.busy or (self._places.moves and not self._orphans):
@@ -209,7 +209,7 @@ class FanotifyBackend:
         self._places.forget_paths()
         if anchor.root.single:
             if moved or anchor.target != target:
-                self._tell_single(anchor, 0)
+                self._walk.tell_single(anchor, 0, lossy=True)
         elif (anchor.real, anchor.key) != (real, key):
             if key is not None:
                 self._left(key, {anchor.told: None})
@@ -229,21 +229,9 @@ class FanotifyBackend:
         """Of all roots."""
         for anchor in self._anchors:
             if anchor.root.single:
-                self._tell_single(anchor, since, lossy)
+                self._walk.tell_single(anchor, since, lossy)
             elif anchor.key is not None:
                 self._walk.push(Visit(anchor.real or "", (anchor.told,), since=since, lossy=lossy))
-
-    def _tell_single(self, anchor: Anchor, since: int, lossy: bool = True) -> None:
-        """Tell of a single file if it changed at or after `since`; or if it is gone, and that may be news."""
-        path = anchor.root.path
-        try:
-            info = os.lstat("/".join(anchor.target) if anchor.target is not None else path)
-        except OSError:
-            if lossy:
-                self._outbox.tell(Kind.VANISHED, path, synthesized=True)
-            return
-        if info.st_ctime_ns >= since:
-            self._outbox.tell(Kind.APPEARED, path, synthesized=True)
 
     # -- events --------------------------------------------------------------------------------------------------
 
@@ -305,12 +293,18 @@ class FanotifyBackend:
             self._events_lost()
 
     def _give_up(self, event: Event) -> None:
-        """Nobody tells where this directory was. It may be an empty one that another one was moved onto: rename(2)."""
+        """Nobody tells where this directory was. It, or one above it, may have been empty when another one was moved
+        onto it, which rename(2) does without a word: then it was at one of the places that something was moved to."""
+        top, below = self._places.torn(event.folder)
+        move = self._places.moves.get(top)
+        folders = dict.fromkeys(move.aliases if move is not None else ())
         for other in self._recent:
             if other.mask & FAN_ONDIR:
                 place = self._places.where(other.new_folder) or NOWHERE
-                for folder in place.told:
-                    self._walk.tell_truth(f"{folder}/{os.fsdecode(other.new_name)}/{os.fsdecode(event.name)}")
+                name = os.fsdecode(other.new_name)
+                folders |= dict.fromkeys(f"{folder}/{name}" for folder in (*place.told, *place.aliases))
+        for folder in folders:
+            self._walk.tell_truth(f"{folder}{below}/{os.fsdecode(event.name)}")
 
     def _events_lost(self) -> None:
         """Anything may have happened."""

@@ -13,7 +13,7 @@ REMOTE = frozenset(
     # of another machine
     "nfs nfs4 cifs smb3 smbfs ncpfs afs ceph glusterfs lustre beegfs gpfs orangefs ocfs2 gfs2 coda "
     # of the host of a virtual machine; 9p is also what Windows drives are in WSL 2, drvfs in WSL 1
-    "9p v9fs drvfs virtiofs vboxsf vmhgfs prl_fs hostfs shfs".split()
+    "9p v9fs drvfs virtiofs vboxsf vmhgfs prl_fs fakeowner hostfs shfs".split()
 )
 """Types of file systems that are changed from another side, of which nothing is sent here: inotify(7)."""
 PSEUDO = frozenset(

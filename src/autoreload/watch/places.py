@@ -233,6 +233,14 @@ class Places:
             end = told.find("/", end + 1)
         return True
 
+    def torn(self, key: bytes) -> tuple[bytes, str]:
+        """The topmost directory that the events of deletions lead to from this one, and the way back down ("/a/b")."""
+        below = ""
+        while key in self.ghosts:
+            key, name = self.ghosts[key]
+            below = f"/{name}{below}"
+        return key, below
+
     # -- what is wanted --------------------------------------------------------------------------------------------
 
     def wants(self, folder: str) -> bool:

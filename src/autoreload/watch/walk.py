@@ -10,7 +10,7 @@ from typing import NamedTuple
 from autoreload.core.change import Kind
 from autoreload.watch.forest import may_have_moved, mtime_of
 from autoreload.watch.outbox import Outbox
-from autoreload.watch.places import Places
+from autoreload.watch.places import Anchor, Places
 
 
 class Visit(NamedTuple):
@@ -63,6 +63,18 @@ class Walk:
         if self._places.interest.wants_file(path):
             there = os.path.lexists(path)
             self._outbox.tell(Kind.APPEARED if there else Kind.VANISHED, path, synthesized=True)
+
+    def tell_single(self, anchor: Anchor, since: int, lossy: bool) -> None:
+        """Tell of a single file if it changed at or after `since`; `lossy`: also if it is gone."""
+        path = anchor.root.path
+        try:
+            info = os.lstat("/".join(anchor.target) if anchor.target is not None else path)
+        except OSError:
+            if lossy:
+                self._outbox.tell(Kind.VANISHED, path, synthesized=True)
+            return
+        if info.st_ctime_ns >= since:
+            self._outbox.tell(Kind.APPEARED, path, synthesized=True)
 
     def _visit(self, visit: Visit) -> None:
         try:
