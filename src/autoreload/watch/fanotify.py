@@ -81,10 +81,14 @@ class FanotifyBackend:
         self._interest = interest
         self._walk = Walk(self._places, self._outbox)
         self._doubts = Doubts()
+        self._placeless: set[Event] = set()
+        """Of the recent ones, those of directories moved from nobody knows where."""
+        self._crossed = False
+        """Directories were moved while others were still being looked at, which may have been missed thereby."""
         self._cover = Cover(self._kernel, self._places)
         self._orphans: dict[Event, float] = {}
         """Events about directories that are gone, and until when they wait (monotonic s)."""
-        self._recent_until = 0.0
+        self._recent_until = self._patient_until = 0.0
         self._recent: dict[Event, None] = {}
         """What came and went lately. When its directories were looked up, they may have been moved already, of which
         the events had not been read yet."""
@@ -103,9 +107,9 @@ class FanotifyBackend:
         except OSError:
             self.close()
             raise
-        self._good = file_time()
+        self.good = file_time()
         """Events up to here have been seen, all of them (CLOCK_REALTIME_COARSE, ns)."""
-        if since <= self._good:
+        if since <= self.good:
             self._look_for_changes(since, lossy=False)
 
     # -- the protocol --------------------------------------------------------------------------------------------
@@ -123,16 +127,15 @@ class FanotifyBackend:
         events, drained = self._drain()
         if now > self._recent_until:
             self._recent.clear()
-        # Once all that was moved is looked at, and nothing else was moved meanwhile, what came and went meanwhile is
-        # all that is still to be told of it.
-        calm = not self._walk.busy and not any(event.mask & FAN_ONDIR for event in events)
+        calm = not self._walk.busy
         if events or self._orphans:
             self._recent_until = now + RECENT
-            self._handle([*self._orphans, *events], now)
+            if self._handle([*self._orphans, *events], now):
+                calm, self._patient_until = False, now + RECENT
         if drained:
             self._doubts.resolve(now, self._outbox.tell)
-            self._good = drained
-            if calm and not self._orphans:
+            self.good = drained
+            if calm and (not self._orphans or now > self._patient_until):
                 self._settle(events)
         self._walk.step(time.monotonic() + SLICE)
         self._deadline = self._when(now)
@@ -141,7 +144,7 @@ class FanotifyBackend:
     def rejudge(self) -> None:
         """Forget what was ignored; what changed unheard, while that was not known yet, is looked for on the disk."""
         self._places.forget_verdicts()
-        self._look_for_changes(self._good, lossy=False)
+        self._look_for_changes(self.good, lossy=False)
         self._deadline = 0.0
 
     def notices(self) -> list[Notice]:
@@ -161,11 +164,6 @@ class FanotifyBackend:
         """Mount points below the roots whose file system cannot be watched."""
         return list(self._cover.uncovered)
 
-    @property
-    def good(self) -> int:
-        """Nothing that happened up to here is still to be told (CLOCK_REALTIME_COARSE, ns)."""
-        return self._good
-
     def mounts_changed(self, points: list[str]) -> None:
         """Something was mounted or unmounted, at these paths below the roots: look at what is there now.
 
@@ -182,10 +180,16 @@ class FanotifyBackend:
 
     def _settle(self, events: list[Event]) -> None:
         """All that was moved or deleted has been told of, as far as it was read before these events."""
+        if self._crossed:
+            self._crossed = False
+            for key in list(self._places.moves):
+                self._visit_moved(key)
+            return
         if self._places.moves:
             self._outbox.verify(self._walk.tell_truth)
         self._places.settled()
-        self._recent = {event: None for event in events if event.mask & _GOING}
+        self._placeless.clear()
+        self._recent = {event: None for event in events if event.mask & _GOING and not event.mask & FAN_ONDIR}
 
     def _when(self, now: float) -> float | None:
         if self._walk.busy or (self._places.moves and not self._orphans):
@@ -249,8 +253,8 @@ class FanotifyBackend:
             events += parse(data)
         return events, 0
 
-    def _handle(self, events: list[Event], now: float) -> None:
-        """First what they say of directories, then of files: where a file is depends on the former."""
+    def _handle(self, events: list[Event], now: float) -> bool:
+        """First what they say of directories, then of files: where a file is depends on the former. Was any moved?"""
         waiting, self._orphans = self._orphans, {}
         lost = False
         folders, files = [], []
@@ -291,6 +295,7 @@ class FanotifyBackend:
             self._give_up(event)
         if lost:
             self._events_lost()
+        return news
 
     def _give_up(self, event: Event) -> None:
         """Nobody tells where this directory was. It, or one above it, may have been empty when another one was moved
@@ -313,7 +318,7 @@ class FanotifyBackend:
         self._places.forget_paths()
         for anchor in self._anchors:
             self._find(anchor, moved=False)
-        self._look_for_changes(self._good - SLACK, lossy=True)
+        self._look_for_changes(self.good - SLACK, lossy=True)
 
     def _tell_aliases(self, event: Event) -> None:
         """Something went, from a directory that was elsewhere a moment ago."""
@@ -335,8 +340,11 @@ class FanotifyBackend:
             elif place is not None and place.matters:
                 places.forget_verdict((*place.told, *place.aliases), os.fsdecode(event.name))
         every = [event for event in self._recent if event.mask & FAN_ONDIR]
-        if not renames and not (every and places.ghosts):
+        found = {event for event in self._placeless if places.where(event.folder) is not None}
+        self._placeless = {event for event in every if places.where(event.folder) is None}
+        if not renames and not found:
             return False
+        self._crossed |= bool(places.moves or self._walk.busy)
         places.forget_paths()
         places.forget_verdicts()
         changed = {event.target: None for event in renames}
