@@ -20,7 +20,8 @@ KEPT = 8192
 """Directories whose place is remembered, and folders whose verdict is."""
 ROUNDS = 3
 """Moves within moves are followed so far, when they come in one handful of events."""
-MOST_ALIASES = 64
+MOST_ALIASES = 32
+"""Of one directory. Directories that are moved into each other again and again would have more and more of them."""
 _DELETED = " (deleted)"
 """What /proc/self/fd adds to the path of what has none any more: proc_pid_fd(5)."""
 
@@ -148,7 +149,7 @@ class Places:
         if self.moves:
             aliases |= self._aliases(key, real)
         told = self.told(real)
-        place = Place(real, told, tuple(aliases), any(path in self._steps for path in real))
+        place = Place(real, told, tuple(_first(aliases)), any(path in self._steps for path in real))
         if len(self._places) >= KEPT:
             self._places.clear()
         self._places[key] = place
@@ -277,8 +278,7 @@ class Places:
             return False
         move = self.moves.setdefault(key, Move(key))
         before = len(move.aliases)
-        if before < MOST_ALIASES:
-            move.aliases |= aliases
+        move.aliases = _first(move.aliases | aliases)
         return len(move.aliases) != before
 
     def former(self, folder: bytes, name: str) -> dict[str, None]:
@@ -331,6 +331,10 @@ class Places:
         if self.moves:
             self.moves.clear()
             self.forget_paths()
+
+
+def _first(aliases: dict[str, None]) -> dict[str, None]:
+    return aliases if len(aliases) <= MOST_ALIASES else dict.fromkeys(list(aliases)[:MOST_ALIASES])
 
 
 def _is_circular(point: str, root: str) -> bool:
