@@ -31,7 +31,7 @@ class Seen:
 
 def measure(scratch: Path, quick: bool) -> Section:
     """Write lines to a file beside the sources; the tools take turns."""
-    rounds, seconds = (1, 2.0) if quick else (3, 10.0)
+    rounds, seconds = (1, 2.0) if quick else (2, 10.0)
     tree = scratch / "tree"
     file, *_ = make_tree(tree)
     listener, saver, chance = Listener(scratch / "starts"), Saver(), random.Random(7)

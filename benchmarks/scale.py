@@ -55,7 +55,7 @@ def measure(scratch: Path, quick: bool) -> Section:
         if LIMIT_OF_WATCHES.exists() and int(LIMIT_OF_WATCHES.read_text()) < size * 1.1:
             section.findings.append(f"{size:,} folders are left out: fs.inotify.max_user_watches is too low here.")
             continue
-        seen = _one_size(size, rows, slow, 2 if quick else 3 if size < 100_000 else 1, idle, scratch)
+        seen = _one_size(size, rows, slow, 1 if quick or size > 10_000 else 2, idle, scratch)
         section.tables.append(_table(size, seen, idle))
         own = seen[tools.AUTORELOAD]
         section.aim(

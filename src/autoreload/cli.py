@@ -171,10 +171,10 @@ def understand(
         raise UserError("there is no command to run", "write it after the options: autoreload [OPTIONS] COMMAND")
     else:
         return None
-    if "poll" in on_line or ("poll" in values and "backend" not in on_line):
-        values["backend"] = "polling"
+    _choose_polling(values, on_line)
+    _reject_conflicts({name: value for name, value in values.items() if value})
     chosen = Settings(**values)
-    shown = " ".join(chosen.watch) or "."
+    shown = " ".join(chosen.watch) or os.path.relpath(directory, here)
     roots = tuple(_checked_root(path, here) for path in chosen.watch) or (_implied_root(directory, environ),)
     include_base, ignore_base = (
         found.directory if found and name in configured_names - on_line.keys() else here for name in _PATTERNS
@@ -204,6 +204,14 @@ def _seed_form(rest: Sequence[str], environ: Mapping[str, str]) -> tuple[str, tu
     """(PATH, EXTENSIONS, COMMAND), if these words are that form of the call. Raises UserError for one gone wrong."""
     if len(rest) == 2 and _is_suffix_list(rest[0]) and not os.path.lexists(rest[0]):
         raise UserError(f"PATH is missing before {rest[0]}", f"write: autoreload . {rest[0]} {_quote(rest[1])}")
+    if len(rest) == 3 and _is_suffix_list(rest[0]) and not os.path.lexists(rest[0]) and os.path.isdir(rest[1]):
+        words = f"{_quote(rest[1])} {rest[0]} {_quote(rest[2])}"
+        raise UserError("PATH comes before EXTENSIONS", f"write: autoreload {words}")
+    if len(rest) == 3 and os.path.isdir(rest[0]) and not _is_command(rest[0], environ) and "," in rest[1]:
+        dotted = ",".join(item if _is_suffix_list(item) else f".{item}" for item in rest[1].split(",") if item.strip())
+        if not _is_suffix_list(rest[1]) and _is_suffix_list(dotted):
+            words = f"{_quote(rest[0])} {dotted} {_quote(rest[2])}"
+            raise UserError(f"EXTENSIONS {rest[1]!r} lacks its dots", f"write: autoreload {words}")
     if len(rest) != 3 or not _is_suffix_list(rest[1]):
         return None
     path, extensions, command = rest
@@ -232,8 +240,14 @@ def _reject_conflicts(given: Mapping[str, object]) -> None:
     if "quiet" in given and ("verbose" in given or "explain" in given):
         other = "--verbose" if "verbose" in given else "--explain"
         raise UserError(f"--quiet and {other} contradict each other", "leave one of them out")
-    if "poll" in given and given.get("backend", "polling") not in ("auto", "polling"):
-        raise UserError(f"--poll and --backend {given['backend']} contradict each other", "leave one of them out")
+
+
+def _choose_polling(values: dict[str, object], on_line: Mapping[str, object]) -> None:
+    """`--poll` is `--backend polling`; of these two the one on the line wins over the one of the file."""
+    if "poll" in on_line and on_line.get("backend", "auto") not in ("auto", "polling"):
+        raise UserError(f"--poll and --backend {on_line['backend']} contradict each other", "leave one of them out")
+    if "poll" in on_line or ("poll" in values and "backend" not in on_line):
+        values["backend"] = "polling"
 
 
 def _reject_directory(word: str, environ: Mapping[str, str]) -> None:

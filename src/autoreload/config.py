@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import Any, NamedTuple
 
 from autoreload.errors import UserError
@@ -24,11 +25,7 @@ def find(start: str) -> Found | None:
     directory = start
     while True:
         path = os.path.join(directory, "pyproject.toml")
-        try:
-            with open(path, "rb") as file:
-                content = file.read()
-        except OSError:
-            content = b""
+        content = _content(path)
         if b"autoreload" in content:  # parsing costs 17 ms, so only where the table may be
             table = _table(content, path)
             if table is not None:
@@ -37,6 +34,17 @@ def find(start: str) -> Found | None:
         if above == directory:
             return None
         directory = above
+
+
+def _content(path: str) -> bytes:
+    """What is in this file; nothing, if it is none (a pipe would have to be waited for) or cannot be read."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return b""
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
 
 
 def _table(content: bytes, path: str) -> dict[str, Any] | None:

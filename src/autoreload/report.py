@@ -56,10 +56,14 @@ class Report:
         first = "the command starts at the first change; " if postponed else ""
         self._line(Level.ROUTINE, f"Start monitoring {printable(root)} ({what}; {first}type Ctrl-C to exit)")
 
-    def restart(self, cause: Cause, burst: Mapping[str, Kind]) -> None:
-        """The command is started again."""
+    def restart(self, cause: Cause, burst: Mapping[str, Kind], first: bool = False) -> None:
+        """The command is started again, or (`--postpone`) for the first time."""
         if burst:
-            self._line(Level.ROUTINE, f"Modification detected, restart process: {self._files(burst)}")
+            files = self._files(burst)
+            if first:
+                self._line(Level.ROUTINE, f"Modification detected, start process: {files}")
+            else:
+                self._line(Level.ROUTINE, f"Modification detected, restart process: {files}")
         elif cause is Cause.EXIT:
             self._line(Level.ROUTINE, "Restart process (--on-exit restart)")
         elif cause is Cause.GUARD:
@@ -130,9 +134,7 @@ class Report:
 
     def notice(self, what: str, remedy: str, detail: bool) -> None:
         """Something about the watching."""
-        self._line(
-            Level.DETAIL if detail else Level.ATTENTION, printable(what) + (f"; {printable(remedy)}" * bool(remedy))
-        )
+        self._line(Level.DETAIL if detail else Level.ATTENTION, printable(f"{what}; {remedy}" if remedy else what))
 
     def detail(self, text: str) -> None:
         """For those who want to know more."""

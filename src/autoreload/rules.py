@@ -25,9 +25,26 @@ def rules_for(job: Job, command: Command) -> Rules:
         suffixes=suffixes,
         names=names,
         files=_named_files(command),
+        programs=_programs(command) if job.settings.extensions is None else (),
         kept=kept,
         ignore=not job.settings.no_ignore,
     )
+
+
+def _programs(command: Command) -> tuple[str, ...]:
+    """The scripts without an extension among the words of the command: `./serve`, `python serve`."""
+    paths = (os.path.normpath(os.path.join(command.directory, word)) for word in command.argv if "\0" not in word)
+    return tuple(path for path in paths if not os.path.splitext(path)[1] and _is_script(path))
+
+
+def _is_script(path: str) -> bool:
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
 
 
 def _named_files(command: Command) -> tuple[str, ...]:

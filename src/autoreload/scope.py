@@ -98,8 +98,11 @@ class IgnoreFiles:
         """Is an ignore file of this directory known?"""
         return directory in self._by_directory
 
-    def ignored_by(self, path: str, is_directory: bool) -> str:
-        """The rule that ignores this very path; the deepest file that says anything about it decides."""
+    def ignored_by(self, path: str, is_directory: bool, root: str) -> str:
+        """The rule that ignores this very path; the deepest file that says anything about it decides.
+
+        A rule that ignores `root` as well is passed over: it was asked for all the same.
+        """
         if not self._by_directory and not any(self._tops.values()):
             return ""
         directory = os.path.dirname(path)
@@ -109,6 +112,10 @@ class IgnoreFiles:
                 if patterns:
                     relative = path[len(directory.rstrip("/")) + 1 :]
                     ignored, rule = patterns.match(relative, is_directory)
+                    if ignored and len(directory) < len(root):
+                        below = root[len(directory.rstrip("/")) + 1 :]
+                        if patterns.match(below, True) == (True, rule):
+                            continue
                     if ignored is not None:
                         return rule if ignored else ""
             above = os.path.dirname(directory)
@@ -132,6 +139,7 @@ class Scope:
         every change, because the reason why it does not count is wanted. Raises UserError for a broken pattern."""
         self._everything = everything
         self._environments: set[str] = set()
+        self._no_packages: dict[str, None] = {}
         folders = [root for root in rules.roots if os.path.isdir(root)]
         self._ignore_files = IgnoreFiles(folders if rules.ignore else (), environ)
         rules = rules._replace(include=_matcher("--include", *include), exclude=_matcher("--ignore", *exclude))
@@ -156,13 +164,16 @@ class Scope:
             self._environments.discard(directory)
 
     # -- for the filter ------------------------------------------------------------------------------------------------
-    def ignored_by(self, path: str, is_directory: bool) -> str:
+    def ignored_by(self, path: str, is_directory: bool, root: str) -> str:
         """See `core.filter.Facts`."""
-        return self._ignore_files.ignored_by(path, is_directory)
+        return self._ignore_files.ignored_by(path, is_directory, root)
 
     def is_package(self, directory: str) -> bool:
-        """See `core.filter.Facts`."""
-        return os.path.exists(os.path.join(directory, "__init__.py"))
+        """See `core.filter.Facts`. A folder that is none may become one: that is looked at again by `recheck`."""
+        if os.path.exists(os.path.join(directory, "__init__.py")):
+            return True
+        self._no_packages[directory] = None
+        return False
 
     def is_environment(self, directory: str) -> bool:
         """See `core.filter.Facts`."""
@@ -176,6 +187,18 @@ class Scope:
     def take_broken(self) -> list[str]:
         """What is wrong in the ignore files and was not told yet."""
         return self._ignore_files.take_broken()
+
+    @property
+    def unsure(self) -> int:
+        """How many folders are taken for build output only because they are no packages so far."""
+        return len(self._no_packages)
+
+    def recheck(self) -> bool:
+        """Look at them again. True if every directory must be judged again."""
+        found = [directory for directory in self._no_packages if self.is_package(directory)]
+        for directory in found:
+            del self._no_packages[directory]
+        return bool(found)
 
     def reread(self, path: str) -> bool:
         """If this is an ignore file, read it again. True if every directory must be judged again."""

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from autoreload.watch.backend import Backend
 
 FD_SETSIZE = 1024
+RECHECK = 0.5
+"""A folder made just now may become a package in so many seconds."""
 SLOW_STOP = 0.5
 """A stop that takes so long is told of before it is over, seconds."""
 
@@ -70,6 +72,8 @@ class Session:
         self._sources: set[str] = set()
         self._told: set[tuple[str, str]] = set()
         self._slow_stop_at: float | None = None
+        self._recheck_at: float | None = None
+        self._changed_at = 0.0
         self._weakness_told = False
         self._failed_path = ""
         self._exit_code: int | None = None
@@ -149,6 +153,7 @@ class Session:
             self._backend.deadline(),
             self._runner.deadline(),
             self._slow_stop_at,
+            self._recheck_at,
         )
         nearest = min((moment for moment in moments if moment is not None), default=None)
         return None if nearest is None else max(0.0, nearest - now)
@@ -159,6 +164,10 @@ class Session:
             self._hear_runner(self._runner.step(now), now)
         if _is_due(self._lifecycle.deadline(), now):
             self._handle(life.Ticked(), now)
+        if _is_due(self._recheck_at, now):
+            self._recheck_at = None
+            if self._scope.recheck():
+                self._backend.rejudge()
         if _is_due(self._slow_stop_at, now):
             self._slow_stop_at = None
             if not self._lifecycle.ending:
@@ -178,7 +187,12 @@ class Session:
                 self._runner.forward(number)
 
     def _hear_backend(self, now: float) -> None:
-        for change in self._backend.read(now):
+        changes = self._backend.read(now)
+        if changes and self._scope.unsure:
+            self._recheck_at = now + RECHECK
+            if self._scope.recheck():
+                self._backend.rejudge()
+        for change in changes:
             self._hear_change(change, now)
 
     def _hear_change(self, change: Change, now: float) -> None:
@@ -192,6 +206,7 @@ class Session:
         if counts and self._habits.is_output(path):
             counts, reason = False, "the command itself writes it in each run"
         if counts:
+            self._changed_at = now
             self._habits.changed(path)
             self._debounce.add(change, now)
         elif self._job.settings.explain and change.kind not in (Kind.OPENED, Kind.MODIFIED):
@@ -223,7 +238,8 @@ class Session:
 
     def _hear_of_run(self, event: events.Started | events.Failed | events.Exited, now: float) -> None:
         if isinstance(event, events.Started):
-            self._report.detail(f"process {event.pid}: {self._command.shown}")
+            after = f", {(now - self._changed_at) * 1000:.0f} ms after the last change" if self._changed_at else ""
+            self._report.detail(f"Process {event.pid} started: {self._command.shown}{after}")
             self._handle(life.Started(), now)
         elif isinstance(event, events.Failed):
             self._failed_path = event.what
@@ -271,7 +287,7 @@ class Session:
         self._terminal.restore()
         if self._job.settings.clear and action.cause is not life.Cause.FIRST:
             self._report.clear()
-        self._report.restart(action.cause, burst)
+        self._report.restart(action.cause, burst, first=action.run == 1)
         self._learn(burst, now)
         self._remove_stale_bytecode()
         self._runner.start(action.run)

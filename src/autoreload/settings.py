@@ -107,7 +107,7 @@ def suffixes(text: str) -> tuple[str, ...]:
         word = item.strip().removeprefix("*")
         if not word:
             continue
-        if "/" in word or "*" in word:
+        if "/" in word or "*" in word or len(word.split()) > 1:
             raise ValueError("a list of extensions such as .py,.html (for a pattern there is --include)")
         found.append(word if word[0] in "._" else "." + word)
     if not found:
@@ -128,8 +128,8 @@ def one_of(*words: str) -> Callable[[str], str]:
 
 def filled(text: str) -> str:
     """Any text but an empty one."""
-    if not text:
-        raise ValueError("not empty")
+    if not text or "\0" in text:
+        raise ValueError("text that is not empty")
     return text
 
 
@@ -274,7 +274,7 @@ killed it, 127 or 126 if it could not be executed).""",
     Option(
         "verbose",
         None,
-        "say more: what is watched, how long things took, tracebacks of our own bugs",
+        "say more: each process, how long after the change it started, tracebacks of our own bugs",
         "What this adds is for finding out what happens; scripts should not rely on its wording.",
         short="v",
     ),
@@ -415,5 +415,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     import difflib
 
     known = list(known)
+    longer = [name for name in known if name.startswith(word) and len(word) > 3]
+    if len(longer) == 1:
+        return f"did you mean {longer[0]}?"
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"

@@ -5,6 +5,7 @@ The rest of the tool is imported while the guard boots.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
 
 
 def run(job: Job) -> int:
-    """Do the job until something ends it. Returns the exit code. Raises UserError before anything is started."""
+    """Do the job until something ends it. Returns the exit code. Raises UserError for what a person can mend; nothing
+    is started then, or it has ended."""
+    try:
+        return _run(job)
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        raise UserError(f"autoreload cannot run: {error.strerror}", "raise `ulimit -n`") from None
+
+
+def _run(job: Job) -> int:
     command = resolve(job.command, job.directory, os.environ)
     signals, mask = take()  # before anything is started
     terminal = Terminal()
@@ -35,8 +46,12 @@ def run(job: Job) -> int:
         except UserError:
             raise
         except Exception as error:  # a bug of ours must not leave the command behind
+            if isinstance(error, OSError) and error.errno == errno.EMFILE:
+                raise
             report.bug(error)
             return EXIT_FAILED
     finally:
-        runner.close()
-        terminal.restore()
+        try:
+            runner.close()
+        finally:
+            terminal.restore()

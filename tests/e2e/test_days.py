@@ -96,7 +96,7 @@ class TestACommandThatCannotStart:
         server = project.tree / "server"
         shutil.copy(binary, server)
         with autoreload(project, "-v", "./server", "100") as it:
-            it.expect("process ")
+            it.expect("Process ")
             it.watching()
             for _ in range(3):
                 new = project.base / "server.new"
@@ -105,7 +105,7 @@ class TestACommandThatCannotStart:
                     os.rename(new, server)
                     it.expect("restart process: server")
                     later(0.05)
-                it.expect(r"process \d+: ./server 100")
+                it.expect(r"Process \d+ started: ./server 100")
             it.end()
 
     def test_a_binary_that_is_rebuilt_in_place(self, project: Project) -> None:
@@ -116,7 +116,7 @@ class TestACommandThatCannotStart:
         server = project.tree / "server"
         shutil.copy(binary, server)
         with autoreload(project, "-v", "./server", "100") as it:
-            it.expect("process ")
+            it.expect("Process ")
             it.watching()
             for _ in range(3):
                 server.unlink()
@@ -126,7 +126,7 @@ class TestACommandThatCannotStart:
                         file.flush()
                         later(0.002)
                 server.chmod(0o755)
-                it.expect(r"process \d+: ./server 100")
+                it.expect(r"Process \d+ started: ./server 100")
             inode = server.stat().st_ino
 
             def is_running() -> bool:
@@ -197,7 +197,7 @@ class TestACommandThatEnds:
         with autoreload(project, "--on-exit", "restart", "-e", ".py", "--", *project.stamp(then=["false"])) as it:
             for delay in ("100 ms", "200 ms", "400 ms"):
                 it.expect(f"Process exited with code 1 after .*; restart in {delay}")
-                it.expect(r"Restart process: it had ended by itself \(--on-exit restart\)")
+                it.expect("Restart process.*--on-exit restart")
             project.wait_for_start(4)
             moments = [run.at for run in project.runs()]
             pauses = [after - before for before, after in itertools.pairwise(moments)]
@@ -336,7 +336,7 @@ class TestLines:
         """The pid and what is run."""
         with autoreload(project, "-v", "--", *project.stamp()) as it:
             run = project.wait_for_start(1)
-            it.expect(rf"process {run.pid}: .*stamp\.py")
+            it.expect(rf"Process {run.pid} started: .*stamp\.py")
             it.end()
 
     def test_explain(self, project: Project) -> None:

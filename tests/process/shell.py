@@ -1,8 +1,9 @@
 """A stand-in for a shell: runs `COMMAND ARG...` as the foreground job of the terminal that it leads the session of.
 
-    python shell.py jobs|script COMMAND ARG...
+    python shell.py jobs|background|script COMMAND ARG...
 
-With `jobs` it has job control, as an interactive shell. It says DONE with the wait status when the job has ended.
+With `jobs` it has job control, as an interactive shell; with `background` too, and the job is in the background until
+a line is typed. It says DONE with the wait status when the job has ended.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ def say(text: str) -> None:
 
 def main() -> None:
     """Run the job."""
-    job_control = sys.argv[1] == "jobs"
+    background = sys.argv[1] == "background"
+    job_control = sys.argv[1] != "script"
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTSTP, signal.SIG_IGN)
@@ -27,10 +29,16 @@ def main() -> None:
     if not job:
         if job_control:
             os.setpgid(0, 0)
-            os.tcsetpgrp(0, os.getpid())
+            if not background:
+                os.tcsetpgrp(0, os.getpid())
         for number in (signal.SIGTTOU, signal.SIGINT, signal.SIGTSTP):
             signal.signal(number, signal.SIG_DFL)
         os.execvp(sys.argv[2], sys.argv[2:])
+    if background:
+        os.read(0, 100)  # "fg"
+        os.tcsetpgrp(0, job)
+        os.killpg(job, signal.SIGCONT)
+        say("CONTINUED")
     while True:
         _, status = os.waitpid(job, os.WUNTRACED)
         if not os.WIFSTOPPED(status):

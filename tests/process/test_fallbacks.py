@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autoreload.linux import descendants
-from tests.process.helpers import HERE, PYTHON, Tool, code, tool, unruly
+from tests.process.helpers import HERE, PYTHON, Tool, code, environment, tool, unruly
 from tests.support import command_line, eventually, state, survivors
 
 DENIED = [sys.executable, "-E", str(HERE / "denied.py")]
@@ -249,10 +249,70 @@ try:
         runner.read()
 except UserError as error:
     print(error)
+runner.close()
 """
     done = subprocess.run([*PYTHON[:1], "-c", source], capture_output=True, text=True, timeout=30)
     assert done.stdout.startswith("the guard process ends as soon as it is started")
     assert done.stderr == ""
+
+
+def test_a_guard_that_dies_of_each_start_is_one_error(mark: str) -> None:
+    """Though each of them is up before: a bug of ours is told, not repeated for ever."""
+    source = """
+import select
+from autoreload.errors import UserError
+from autoreload.process.command import Command
+from autoreload.process.events import GuardLost
+from autoreload.process.runner import Runner
+runner = Runner(Command(("a\\0b",), "/", "", False))
+started = 0
+try:
+    while started < 20:
+        started += 1
+        runner.start(started)
+        while GuardLost() not in runner.read():
+            select.select([runner], [], [], 1)
+except UserError as error:
+    print(started, error)
+runner.close()
+"""
+    done = subprocess.run(
+        [*PYTHON[:1], "-c", source], capture_output=True, text=True, timeout=30, env={**environment(mark)}
+    )
+    assert done.stdout.startswith("3 the guard process ends as soon as it is started; see its error above")
+    assert done.stderr.count("null character in path") == 3
+
+
+def test_guards_killed_at_rest_are_no_error(mark: str) -> None:
+    """However many: none of them died of a start."""
+    with tool(["true"], mark) as it:
+        guard = it.guard
+        for _ in range(6):
+            it.stop()  # answered: it is up
+            os.kill(guard, signal.SIGKILL)
+            it.expect("GuardLost")
+            it.ask("guard")
+            guard = int(it.expect("Guard")[1])
+        it.start()
+
+
+@pytest.mark.parametrize("limit", range(5, 9))
+def test_too_few_descriptors_are_one_line(limit: int, tmp_path: Path) -> None:
+    """Whichever of ours is the one too many, and the command is not run twice or half."""
+    words = ["/bin/sh", "-c", f'ulimit -n {limit} && exec "$@"', "sh", sys.executable, "-m", "autoreload", "false"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment("")) as process:
+        assert process.stderr
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if line.startswith("==> Process exited"):
+                process.terminate()
+    if process.returncode == 2:
+        assert lines[-1].startswith("autoreload: "), lines
+        assert lines[-1].endswith("Too many open files; raise `ulimit -n`\n"), lines
+        assert "Traceback" not in "".join(lines)
+    else:
+        assert process.returncode == 0, lines
 
 
 def test_one_that_is_not_up_yet_hears_later(mark: str) -> None:

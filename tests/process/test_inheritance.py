@@ -179,6 +179,11 @@ class TestWhatCannotBeExecuted:
         assert self.fail(["./missing"], mark, tmp_path) == ["Failed", 1, errno.ENOENT, "./missing", True]
         assert self.fail(["/nowhere/missing"], mark, tmp_path) == ["Failed", 1, errno.ENOENT, "/nowhere/missing", False]
 
+    def test_a_path_longer_than_a_message(self, mark: str, tmp_path: Path) -> None:
+        """Is told as far as a path can be long."""
+        told = self.fail(["./" + 70_000 * "x"], mark, tmp_path)
+        assert told[2:4] == [errno.ENAMETOOLONG, "./" + 4094 * "x"]
+
     def test_not_executable(self, mark: str, tmp_path: Path) -> None:
         """A file without the permission."""
         (tmp_path / "script").write_text("#!/bin/sh\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from autoreload.process.guard import LOST_GRACE
 from tests.process.helpers import code, tool, unruly
 from tests.support import eventually, state, survivors
 
@@ -234,23 +235,43 @@ signal.pause()
 class TestTheGuard:
     """It outlives what is not meant for it."""
 
-    @pytest.mark.parametrize("name", ["SIGINT", "SIGQUIT", "SIGHUP", "SIGTSTP", "SIGTTOU", "SIGUSR1", "SIGPIPE"])
+    @pytest.mark.parametrize(
+        "name", ["SIGINT", "SIGQUIT", "SIGHUP", "SIGTSTP", "SIGTTOU", "SIGUSR1", "SIGPIPE", "SIGTERM"]
+    )
     def test_signals_do_not_end_or_stop_it(self, name: str, mark: str) -> None:
-        """Those of the terminal go to the whole foreground group."""
+        """Those of the terminal go to the whole foreground group, SIGTERM often to a whole service."""
         with tool(SLEEP, mark) as it:
             it.start()
             os.kill(it.guard, getattr(signal, name))
             assert it.stop()[2] == 0
             assert state(it.guard) in "RS"
 
-    def test_sigterm_ends_the_tree_and_it(self, mark: str, ready: Path) -> None:
-        """The tool then has a new one."""
-        with tool(unruly("setsid", ready), mark) as it:
+    @pytest.mark.slow
+    def test_how_long_a_stop_may_take_is_for_the_tool_to_say(self, mark: str, tmp_path: Path) -> None:
+        """Also where SIGTERM comes to all of a process group or a systemd unit at once, and so to the guard."""
+        seen = tmp_path / "seen"
+        source = """
+import os, signal, sys, time
+def end(number, frame):
+    open(sys.argv[1], "a").write("asked ")
+    while not os.path.exists(sys.argv[1] + ".go"):
+        time.sleep(0.01)
+    os._exit(7)
+signal.signal(signal.SIGTERM, end)
+open(sys.argv[1], "a").write("up ")
+while True:
+    signal.pause()
+"""
+        with tool(code(source, str(seen)), mark, {"TOOL_GRACE": "60"}, start_new_session=True) as it:
             it.start()
-            eventually(ready.read_text)
-            os.kill(it.guard, signal.SIGTERM)
-            it.expect("GuardLost")
-            it.start(2)
+            eventually(lambda: seen.exists() and "up" in seen.read_text())
+            os.killpg(it.process.pid, signal.SIGTERM)
+            eventually(lambda: "asked" in seen.read_text())
+            time.sleep(LOST_GRACE + 0.3)  # nothing to wait for: this is about what does not happen
+            seen.with_name("seen.go").touch()
+            assert it.next()[::2] == ["Exited", 7]
+            assert it.next()[::2] == ["Emptied", 0]
+            assert it.process.wait(10) == 0
 
     def test_starts_and_stops_asked_of_a_lost_guard_are_answered_by_its_loss(self, mark: str, ready: Path) -> None:
         """Nothing else answers them, and nothing of them happens later."""

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from autoreload.process.terminal import Terminal
-from tests.process.helpers import HERE, code, environment
+from tests.process.helpers import HERE, code, environment, tool
 from tests.support import end_all, eventually, state, survivors
 
 CTRL_C, CTRL_Z = b"\x03", b"\x1a"
@@ -89,7 +89,8 @@ class Session:
 
 @contextmanager
 def terminal(source: str, mark: str, tmp_path: Path, shell: str = "jobs") -> Iterator[Session]:
-    """The tool for a command of this source, in a terminal. `shell`: `jobs`, `script`, or empty for none."""
+    """The tool for a command of this source, in a terminal. `shell`: `jobs`, `background`, `script`, or empty for
+    none."""
     seen = tmp_path / "seen"
     command = [sys.executable, str(HERE / "tool.py"), "autoreload", *code(source, str(seen))]
     if shell:
@@ -137,7 +138,7 @@ class TestKeys:
             it.expect("SHELL STOPPED")
             assert it.flags() == (True, True)
             eventually(lambda: (state(it.tool), state(command)) == ("T", "T"))
-            assert state(it.guard) == "S"
+            assert state(it.guard) in ("R", "S")
             it.type(b"fg\n")
             it.expect('["Continued"')
             eventually(lambda: "T" not in (state(it.tool), state(command)))
@@ -207,12 +208,102 @@ class TestModes:
             assert it.flags() == (False, False)
 
 
+@pytest.mark.slow
+class TestFromTheBackground:
+    """`autoreload ... &`, and `fg` later."""
+
+    def to_foreground(self, it: Session) -> None:
+        """`fg`."""
+        it.type(b"fg\n")
+        it.expect("SHELL CONTINUED")
+
+    def test_the_terminal_is_not_left_raw(self, mark: str, tmp_path: Path) -> None:
+        """Nobody knows the modes of before, but those that Ctrl-C needs are there again."""
+        with terminal(RAW, mark, tmp_path, shell="background") as it:
+            self.to_foreground(it)
+            it.start()
+            eventually(lambda: it.flags() == (False, False))
+            os.kill(it.tool, signal.SIGTERM)
+            it.expect("SHELL DONE 0")
+            iflag, oflag, _, lflag = termios.tcgetattr(it.fd)[:4]
+            assert iflag & termios.ICRNL
+            assert oflag & termios.OPOST
+            assert it.flags() == (True, True)
+            assert lflag & termios.ISIG
+
+    def test_what_is_found_before_a_start_is_what_is_given_back(self, mark: str, tmp_path: Path) -> None:
+        """In the foreground by then, it learns the modes before the command can change them."""
+        with terminal(RAW, mark, tmp_path, shell="background") as it:
+            modes = termios.tcgetattr(it.fd)
+            modes[6][termios.VKILL] = b"\x19"
+            modes[0] &= ~termios.IXON
+            termios.tcsetattr(it.fd, termios.TCSANOW, modes)
+            self.to_foreground(it)
+            it.start()
+            eventually(lambda: it.flags() == (False, False))
+            os.kill(it.tool, signal.SIGTERM)
+            it.expect("SHELL DONE 0")
+            assert termios.tcgetattr(it.fd) == modes
+
+    def test_the_terminal_is_taken_back_from_a_dead_group(self, mark: str, tmp_path: Path) -> None:
+        """Of a command with job control of its own."""
+        with terminal(OWN_GROUP + RAW, mark, tmp_path, shell="background") as it:
+            self.to_foreground(it)
+            command, group = it.start(), os.getpgid(it.tool)
+            assert os.tcgetpgrp(it.fd) == command
+            os.kill(it.leader, signal.SIGSTOP)  # else it takes the terminal for itself at once
+            os.kill(it.tool, signal.SIGTERM)
+            eventually(lambda: os.tcgetpgrp(it.fd) == group)
+            os.kill(it.leader, signal.SIGCONT)
+            it.expect("SHELL DONE 0")
+            assert it.flags() == (True, True)
+
+
+BLOCKS = """
+import os, sys
+open(sys.argv[1], "a").write(f"{os.get_blocking(0)} ")
+os.set_blocking(0, False)
+"""
+UNBLOCKED = "import os, sys\nos.set_blocking(0, False)\nos.execvp(sys.argv[1], sys.argv[1:])"
+
+
+class TestBlocking:
+    """O_NONBLOCK, which a killed command leaves to all who share its standard input."""
+
+    @pytest.mark.slow
+    def test_in_a_terminal(self, mark: str, tmp_path: Path) -> None:
+        """The next command waits for input as the first one did."""
+        with terminal(BLOCKS, mark, tmp_path) as it:
+            for run in (b"1", b"2"):
+                it.type(b"start %s\n" % run)
+                it.expect('["Exited"')
+            assert (tmp_path / "seen").read_text() == "True True "
+
+    def test_in_a_pipe(self, mark: str, tmp_path: Path) -> None:
+        """Where autoreload found it without."""
+        seen = tmp_path / "seen"
+        with tool(code(BLOCKS, str(seen)), mark) as it:
+            for run in (1, 2):
+                it.start(run)
+                it.expect("Exited")
+        assert seen.read_text() == "True True "
+
+    def test_who_started_us_with_it_finds_it_again(self, mark: str, tmp_path: Path) -> None:
+        """What was so from the start is no business of ours."""
+        seen = tmp_path / "seen"
+        with tool(code(BLOCKS, str(seen)), mark, before=code(UNBLOCKED)) as it:
+            for run in (1, 2):
+                it.start(run)
+                it.expect("Exited")
+        assert seen.read_text() == "False False "
+
+
 class TestWithoutATerminal:
     """Nothing in it raises, whatever the descriptors are."""
 
     def test_no_terminal(self, tmp_path: Path) -> None:
         """Pipes, files, or nothing at all: there is nothing to give back."""
-        without = Terminal.saved((-1, None))
+        without = Terminal.saved((-1, None, (-1,)))
         without.restore()
         assert not without.is_there
         assert not without.in_foreground()
@@ -222,7 +313,7 @@ class TestWithoutATerminal:
         master, slave = pty.openpty()
         modes = termios.tcgetattr(slave)
         os.close(master)
-        gone = Terminal.saved((slave, modes))
+        gone = Terminal.saved((slave, modes, (slave,)))
         gone.restore()
         assert not gone.in_foreground()
         os.close(slave)
@@ -232,6 +323,6 @@ class TestWithoutATerminal:
         """autoreload was started by one who has no job control."""
         before = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
         try:
-            Terminal.saved((-1, None)).suspend()
+            Terminal.saved((-1, None, (-1,))).suspend()
         finally:
             signal.signal(signal.SIGTSTP, before)

@@ -21,7 +21,7 @@ from autoreload.process.events import Emptied
 from autoreload.process.runner import Runner
 from autoreload.process.terminal import Terminal
 
-GRACE = 0.3
+GRACE = float(os.environ.get("TOOL_GRACE", "0.3"))
 LAST = 1 << 20
 """Token of the stop that ends the tool."""
 
@@ -69,12 +69,13 @@ def main() -> None:
                 poll.unregister(0)
                 runner.stop(LAST, signal.SIGTERM, GRACE)
             for line in data.decode().splitlines():
-                request(runner, line.split())
+                request(runner, terminal, line.split())
 
 
-def request(runner: Runner, words: list[str]) -> None:
+def request(runner: Runner, terminal: Terminal, words: list[str]) -> None:
     """Do what the test wants."""
     if words[0] == "start":
+        terminal.restore()
         runner.start(int(words[1]))
     elif words[0] == "stop":
         runner.stop(int(words[1]), int(words[2]), float(words[3]), len(words) > 4)

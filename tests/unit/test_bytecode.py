@@ -201,3 +201,17 @@ def test_whatever_the_edits_python_takes_no_old_code(
         if is_imported:
             exec(loader.get_code("mod"), names)  # type: ignore[arg-type]
             assert names["X"] == value
+
+
+def test_a_module_imported_by_the_name_of_a_link_is_not_stale(source: Path) -> None:
+    """Its cached file has the name of the link, the change that of the file."""
+    real = source.with_name("real.py")
+    source.rename(real)
+    source.symlink_to(real.name)
+    assert run(sys.executable, source) == "1"
+    same_second_edit(real, "X = 2\n")
+    assert run(sys.executable, source) == "1", "not stale: the test proves nothing"
+
+    assert remove_stale([str(real)], {}) == []
+
+    assert run(sys.executable, source) == "2"

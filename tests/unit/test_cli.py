@@ -289,6 +289,10 @@ def test_a_toml_error_names_its_line(project: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--ext", "py", "make"], "unknown option --ext; did you mean --extensions?"),
+        (["-e", ".py .xml", "make"], "--extensions: '.py .xml' is not valid"),
+        ([".", "py,html", "make x"], "EXTENSIONS 'py,html' lacks its dots; write: autoreload . .py,.html 'make x'"),
+        ([".py", ".", "make x"], "PATH comes before EXTENSIONS; write: autoreload . .py 'make x'"),
         (["--wach", "src", "make"], "unknown option --wach; did you mean --watch?"),
         (["--watch=nosuch", "make"], "cannot watch nosuch: No such file or directory"),
         (["--watch"], "--watch lacks its value; write --watch PATH"),
@@ -316,7 +320,7 @@ def test_a_toml_error_names_its_line(project: Path) -> None:
         (["-e", "py"], "there is no command to run"),
         (["-x", "make"], "unknown option -x"),
         (["-5", "make"], "unknown option -5"),
-        (["--watch", "", "make"], "--watch: '' is not valid; it must be not empty"),
+        (["--watch", "", "make"], "--watch: '' is not valid; it must be text that is not empty"),
     ],
 )
 def test_bad_usage_names_the_thing_and_the_remedy(project: Path, words: list[str], message: str) -> None:

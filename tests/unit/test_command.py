@@ -88,6 +88,13 @@ def test_a_quote_that_is_not_closed_is_refused(string: str, command: Callable[..
         command(string)
 
 
+@pytest.mark.parametrize("words", ["echo a\0b", ["echo", "a\0b"], ["\0"]])
+def test_a_nul_is_refused(words: Sequence[str] | str, command: Callable[..., Command]) -> None:
+    """A TOML file can have one, a program cannot be given it."""
+    with pytest.raises(UserError, match="NUL character"):
+        command(words)
+
+
 def test_words_are_executed_as_they_are(command: Callable[..., Command]) -> None:
     """Nothing in them means anything."""
     assert command(["echo", "a b", "*", "$HOME"]) == Command(

@@ -7,6 +7,7 @@ import pytest
 from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import (
     CLOSE_WITHIN,
+    LEAD,
     LONGEST_BURST_OF_ONE,
     LONGEST_BURST_OF_SEVERAL,
     LONGEST_WRITE,
@@ -87,7 +88,7 @@ def test_a_moment_that_passes_between_the_look_and_the_wait_is_not_missed() -> N
     debounce.add(written("a"), 100.0)
     assert debounce.phase(100.0) is Phase.CHANGING
 
-    assert debounce.deadline() == 100.0 + QUIET
+    assert debounce.deadline() == 100.0 + QUIET - LEAD
     assert debounce.phase(200.0) is Phase.SETTLED
 
 
@@ -97,7 +98,7 @@ def test_several_writes_of_one_save_are_one_start(clock: Clock) -> None:
         clock.at(i * 4 * MS, written("a"))
 
     assert clock.finish() == [(pytest.approx(16 * MS + QUIET), ["a"])]
-    assert clock.first_stop == pytest.approx(QUIET)
+    assert clock.first_stop == pytest.approx(QUIET - LEAD)
 
 
 def test_a_checkout_of_300_files_is_one_start_whose_stop_began_at_once(clock: Clock) -> None:
@@ -132,6 +133,14 @@ def test_saves_of_one_file_100_ms_after_every_start_all_restart_at_full_speed(cl
     starts = clock.finish()
     assert len(starts) == 100
     assert all(when == pytest.approx(i * (0.1 + QUIET) + QUIET) for i, (when, _) in enumerate(starts))
+
+
+def test_a_hundred_writes_of_one_file_5_ms_apart_are_few_starts(clock: Clock) -> None:
+    """No person saves within 50 ms after a start: from then on it is waited for as several files are."""
+    for i in range(100):
+        clock.at(i * 5.5 * MS, written("a"))
+
+    assert len(clock.finish()) <= 3
 
 
 def test_saves_of_two_files_in_turn_after_every_start_all_restart(clock: Clock) -> None:
@@ -203,7 +212,16 @@ def test_a_half_written_new_file_holds_the_start_for_a_finished_one(clock: Clock
     clock.at(60 * MS, written("b"))
 
     assert clock.finish() == [(pytest.approx(60 * MS + QUIET_SEVERAL), ["a", "b"])]
-    assert clock.first_stop == pytest.approx(1 * MS + QUIET)
+    assert clock.first_stop == pytest.approx(1 * MS + QUIET - LEAD)
+
+
+def test_a_new_file_that_is_never_closed_holds_the_others_for_a_second_only(clock: Clock) -> None:
+    """A log that the command has just begun."""
+    clock.at(0, Change(Kind.OPENED, "log"))
+    for i in range(1, 30):
+        clock.at(i * 0.05, Change(Kind.MODIFIED, "log"), *([written("a")] if i == 1 else []))
+
+    assert clock.starts[0] == (pytest.approx(CLOSE_WITHIN), ["a"])
 
 
 def test_a_file_that_is_only_written_to_holds_nothing(clock: Clock) -> None:

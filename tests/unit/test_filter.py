@@ -19,7 +19,7 @@ class Disk:
         self.packages = packages
         self.environments: set[str] = set()
 
-    def ignored_by(self, path: str, is_directory: bool) -> str:
+    def ignored_by(self, path: str, is_directory: bool, root: str) -> str:
         """The rule given for this path."""
         return self.ignored.get(path + "/" * is_directory, "")
 
@@ -137,6 +137,15 @@ def test_files_named_in_the_command_and_configuration_of_the_seed_form_beat_igno
     assert not named.judge("/app/x.conf").counts
     seed = make(disk, suffixes=(".py", ".conf"), kept=frozenset((".conf",)))
     assert seed.judge("/app/x.conf").counts
+
+
+def test_a_script_without_an_extension_that_is_the_command_counts() -> None:
+    """Its first edit must not be in vain."""
+    filtered = make(programs=("/app/serve",), **PYTHON)
+
+    assert filtered.judge("/app/serve").counts
+    assert filtered.may_count("/app/serve")
+    assert not filtered.judge("/app/other").counts
 
 
 def matcher(*paths: str):  # type: ignore[no-untyped-def]

@@ -126,6 +126,32 @@ def test_patterns_of_options_are_those_of_gitignore(tree: Path) -> None:
     assert found.wants_directory(f"{tree}/sub/gen")
 
 
+@pytest.mark.parametrize("pattern", ["sub", "/sub", "sub/", "/sub/**"])
+def test_a_root_asked_for_by_name_is_watched_whatever_ignores_it(tree: Path, pattern: str) -> None:
+    """--watch sub, with sub/ in .gitignore; other rules go on to work in it."""
+    (tree / ".gitignore").write_text(f"{pattern}\nb.py\n")
+    rules = Rules((str(tree), f"{tree}/sub"), (".py",))
+    found = Scope(rules, ((), str(tree)), ((), str(tree)), NOBODY)
+    look(found, tree / "sub")
+
+    assert found.judge(f"{tree}/sub/a.py").counts
+    assert not found.judge(f"{tree}/sub/b.py").counts
+
+
+def test_a_folder_of_build_output_may_become_a_package(tree: Path) -> None:
+    """It is looked at again, though it is not watched."""
+    (tree / "sub/build").mkdir()
+    found = scope(tree)
+    assert not found.wants_directory(f"{tree}/sub/build")
+    assert found.unsure
+    assert not found.recheck()
+
+    (tree / "sub/build/__init__.py").touch()
+    assert found.recheck()
+    assert found.wants_directory(f"{tree}/sub/build")
+    assert not found.unsure
+
+
 def test_a_line_that_is_no_pattern_is_passed_over_and_told_of_once(tree: Path) -> None:
     """The others of the file work; in an option it is an error."""
     (tree / ".gitignore").write_text("gen/\n!\nb.py\n")

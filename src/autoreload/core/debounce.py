@@ -19,11 +19,15 @@ from autoreload.core.change import Change, Kind
 
 QUIET = 0.005
 """Seconds without a change after which the save of one file is over (figures: docs/benchmarks.md)."""
+LEAD = 0.002
+"""The stop begins so much before the quiet time of one file is over, seconds: a polite command has ended by then."""
 QUIET_SEVERAL = 0.05
 """The same once several files changed."""
 QUIET_OVERTAKEN = 0.2
 """The same once changes of several files overtook a start; doubled each time they do it again."""
 QUIET_LONGEST = 0.5
+OVERTAKEN_AT_ONCE = 0.05
+"""A change of the same file so soon after a start is no person's: it is waited for as several are, seconds."""
 OVERTAKEN_WITHIN = 0.3
 """A change of another file so soon after a start belongs to the burst that caused the start, seconds."""
 LONGEST_BURST_OF_ONE = 0.5
@@ -56,9 +60,14 @@ class _Unfinished(NamedTuple):
     kind: Kind
 
     @property
-    def holds(self) -> bool:
-        """Does a start wait for it? Not for a file that is merely written to: a program may do that for ever."""
+    def is_awaited(self) -> bool:
+        """May a start wait for it? Not for a file that is merely written to: a program may do that for ever."""
         return self.kind is not Kind.MODIFIED
+
+    @property
+    def awaited_until(self) -> float:
+        """How long a start waits for it: a new file may be a log that is never closed."""
+        return min(self.until, self.since + CLOSE_WITHIN)
 
 
 class Debounce:
@@ -74,6 +83,9 @@ class Debounce:
         """Files that did not exist when the burst began."""
         self._first = self._last = 0.0
         self._overtakes = False
+        """Did it begin so soon after a start as to belong to the burst before?"""
+        self._goes_on = False
+        """And with another file?"""
         self._looked = float("-inf")
         self._started_at: float | None = None
         self._started_for: frozenset[str] = frozenset()
@@ -94,7 +106,7 @@ class Debounce:
         else:
             if kind is Kind.OPENED and not known and path not in self._changed:
                 self._made.add(path)
-            state = Kind.OPENED if known and known.holds else kind
+            state = Kind.OPENED if known and known.is_awaited else kind
             since = known.since if known else now
             until = min(now + CLOSE_WITHIN, since + LONGEST_WRITE)
             self._unfinished[path] = _Unfinished(since, until, state)
@@ -109,7 +121,7 @@ class Debounce:
             if not self._unfinished:
                 self._made.clear()
             return Phase.QUIET
-        if now < self._first + self._shortest:
+        if now < self._certain_at():
             return Phase.CHANGING
         if now >= self._settles_at():
             return Phase.SETTLED
@@ -122,7 +134,7 @@ class Debounce:
         """
         moments = [file.until for file in self._unfinished.values()]
         if self._changed:
-            moments += [self._first + self._shortest, self._settles_at()]
+            moments += [self._certain_at(), self._settles_at()]
         return min((moment for moment in moments if moment > self._looked), default=None)
 
     def changed(self) -> dict[str, Kind]:
@@ -145,7 +157,7 @@ class Debounce:
         if not self._changed:
             self._first = now
             self._overtakes = self._started_at is not None and now < self._started_at + OVERTAKEN_WITHIN
-            self._longer = self._quiet_of_new_burst(path)
+            self._longer = self._quiet_of_new_burst(path, now)
         self._changed.pop(path, None)
         self._changed[path] = kind
         self._last = max(self._last, now)
@@ -158,19 +170,24 @@ class Debounce:
         self._made.discard(path)
         self._unfinished.pop(path, None)
         if path in self._changed:
-            if self._looked < self._first + self._shortest:
+            if self._looked < self._certain_at():
                 del self._changed[path]
             else:
                 self._changed[path] = Kind.VANISHED
 
-    def _quiet_of_new_burst(self, path: str) -> float:
-        if not self._overtakes or not self._started_for - {path}:
-            return self._shortest  # one file again and again: somebody's autosave, at full speed
+    def _quiet_of_new_burst(self, path: str, now: float) -> float:
+        self._goes_on = self._overtakes and bool(self._started_for - {path})
+        if not self._goes_on:  # one file again and again: somebody's autosave, at full speed
+            at_once = self._started_at is not None and now < self._started_at + OVERTAKEN_AT_ONCE
+            return max(self._shortest, QUIET_SEVERAL) if at_once else self._shortest
         return max(self._shortest, min(QUIET_LONGEST, max(QUIET_OVERTAKEN, 2 * self._longer)))
 
+    def _certain_at(self) -> float:
+        return self._first + max(0.0, self._shortest - LEAD)
+
     def _settles_at(self) -> float:
-        several = len(self._changed) > 1 or self._longer > self._shortest
-        held_until = max((file.until for file in self._unfinished.values() if file.holds), default=0.0)
+        several = len(self._changed) > 1 or self._goes_on
+        held_until = max((file.awaited_until for file in self._unfinished.values() if file.is_awaited), default=0.0)
         quiet = max(self._longer, QUIET_SEVERAL if several else 0.0)
         longest = LONGEST_BURST_OF_SEVERAL if several or held_until else LONGEST_BURST_OF_ONE
         settled = min(max(self._last + quiet, held_until), self._first + max(quiet, longest))

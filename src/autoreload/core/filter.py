@@ -35,7 +35,9 @@ IGNORED_ENDINGS = (
     *(".log", ".pid", ".sock", ".pyc", ".pyo", ".db", ".sqlite", ".sqlite3"),
     *("-journal", "-wal", "-shm"),
 )
-IGNORED_NAMES = frozenset(("4913", ".DS_Store", "Thumbs.db", ".coverage", "coverage.xml", "junit.xml", "nohup.out"))
+IGNORED_NAMES = frozenset(
+    ("4913", ".DS_Store", "Thumbs.db", ".coverage", "coverage.xml", "junit.xml", "nohup.out", "celerybeat-schedule")
+)
 """4913: what Vim creates to see whether it may write into a folder."""
 IGNORED_BEGINNINGS = (".#", ".~lock.", ".coverage.", ".goutputstream-", ".nfs", ".fuse_hidden")
 PRECIOUS_NAMES = (".env", ".flaskenv")
@@ -56,8 +58,11 @@ PathMatch = Callable[[str, bool], str]
 class Facts(Protocol):
     """What the filter asks of the disk; answered from memory where the disk was looked at before."""
 
-    def ignored_by(self, path: str, is_directory: bool) -> str:
-        """The rule of an ignore file (`.gitignore:3: *.log`) that ignores this very path; empty if none does."""
+    def ignored_by(self, path: str, is_directory: bool, root: str) -> str:
+        """The rule of an ignore file (`.gitignore:3: *.log`) that ignores this very path; empty if none does.
+
+        A rule that ignores `root` itself, which was asked for by name, says nothing of what is below it.
+        """
 
     def is_package(self, directory: str) -> bool:
         """Does it hold an `__init__.py`?"""
@@ -77,6 +82,8 @@ class Rules(NamedTuple):
     """Names that matter besides, and what begins with one of them and a dot (`.env`, `.env.local`)."""
     files: tuple[str, ...] = ()
     """Files that no ignore file can take away: those named in the command's own arguments. Absolute."""
+    programs: tuple[str, ...] = ()
+    """Files that matter whatever their names: the command itself, if it is a script. Absolute."""
     kept: frozenset[str] = frozenset()
     """Suffixes that no ignore file can take away."""
     include: PathMatch | None = None
@@ -122,6 +129,7 @@ class Filter:
             or self._is_named(name)
             or (rules.ignore and name == IGNORE_FILE)
             or path in self._single_files
+            or path in rules.programs
             or (rules.include is not None and bool(rules.include(path, False)))
         )
 
@@ -154,11 +162,13 @@ class Filter:
             return "a temporary, backup or output file by its name"
         if pattern := self._excluded(path, False):
             return f"ignored by --ignore {pattern}"
+        if path in rules.programs:
+            return ""
         if rules.suffixes and not name.endswith(rules.suffixes) and not self._is_named(name):
             return f"its name ends with none of {' '.join(rules.suffixes)}"
         if not rules.ignore or path in rules.files or _is_precious(name) or _suffix(name) in rules.kept:
             return ""
-        if rule := self._facts.ignored_by(path, False):
+        if rule := self._facts.ignored_by(path, False, root.rstrip("/") or "/"):
             return f"ignored by {rule}"
         return ""
 
@@ -184,7 +194,8 @@ class Filter:
             return "a virtual environment"
         if directory + "/" in self._leading:
             return ""
-        if rule := self._facts.ignored_by(directory, True):
+        root = next((folder for folder in self._folders if directory.startswith(folder)), "/")
+        if rule := self._facts.ignored_by(directory, True, root.rstrip("/") or "/"):
             return f"ignored by {rule}"
         return ""
 
@@ -200,6 +211,7 @@ class Filter:
             or name in IGNORED_NAMES
             or name.startswith(IGNORED_BEGINNINGS)
             or "___jb_" in name
+            or ".log." in name
             or (name.startswith("#") and name.endswith("#"))
         )
 

@@ -135,7 +135,7 @@ class TellEnding(NamedTuple):
 
     signal: int
     alive: bool
-    """Is there something to stop first?"""
+    """Does the command run, or is it being ended?"""
 
 
 class Finish(NamedTuple):
@@ -177,6 +177,8 @@ class Policy(NamedTuple):
 
 SURVIVORS = 1
 """Exit code if something of the command could not be ended."""
+_ACTIVE = (State.STARTING, State.RUNNING)
+_AT_REST = (State.IDLE, State.BACKING_OFF)
 RETRIED = frozenset((errno.ETXTBSY, errno.EACCES, errno.ENOENT))
 """What executing a binary that is being rebuilt answers."""
 RETRY_FIRST, RETRY_LONGEST, RETRY_FOR = 0.001, 0.05, 2.0
@@ -355,7 +357,8 @@ class Lifecycle:
         wanted = happened.signal if happened.signal == signal.SIGINT else self._policy.stop_signal
         if happened.from_terminal:
             wanted = self._policy.stop_signal  # for those who have not had it from the terminal
-        return [TellEnding(happened.signal, self._alive), *self._end(0, wanted, happened.from_terminal)]
+        runs = self.state in _ACTIVE
+        return [TellEnding(happened.signal, runs), *self._end(0, wanted, happened.from_terminal)]
 
     def _end(self, code: int, signal: int, from_terminal: bool) -> list[Action]:
         self._ending = code
@@ -408,8 +411,6 @@ def _legal(handler: object, happened: type, *states: State) -> None:
         _TABLE[state, happened] = handler  # type: ignore[assignment]
 
 
-_ACTIVE = (State.STARTING, State.RUNNING)
-_AT_REST = (State.IDLE, State.BACKING_OFF)
 _legal(Lifecycle._begin, Begin, State.IDLE)
 _legal(Lifecycle._changing, Changing, *_AT_REST, *_ACTIVE)
 _legal(Lifecycle._changing_while_stopping, Changing, State.STOPPING)

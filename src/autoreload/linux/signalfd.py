@@ -1,7 +1,7 @@
 """signalfd(2): signals as something to read, with who sent them."""
 
 import sys
-from posix import close, read
+from posix import read
 
 from autoreload.linux.libc import checked, function
 
@@ -61,9 +61,3 @@ class SignalFd:
             )
             found.append((number, code, pid))
         return found
-
-    def close(self) -> None:
-        """Close the descriptor; the signals stay blocked."""
-        if self._fd >= 0:
-            close(self._fd)
-            self._fd = -1

@@ -28,9 +28,10 @@ class Failure(NamedTuple):
 def remove_stale(sources: Iterable[str], environ: Mapping[str, str], directory: str = "") -> list[Failure]:
     """Remove every cached file that Python would take for the present bytecode of one of the changed `sources`.
 
-    Of each tag (version) and optimisation level; below PYTHONPYCACHEPREFIX too, if `environ`, that of the command, has
-    it. A relative prefix belongs to `directory`, where the command starts (default: the current one). Other files among
-    the sources are passed over, and so is a source that is gone: Python runs nothing cached without it.
+    Of each tag (version) and optimisation level; also of what is imported by the name of a link in the same folder;
+    below PYTHONPYCACHEPREFIX too, if `environ`, that of the command, has it. A relative prefix belongs to `directory`,
+    where the command starts (default: the current one). Other files among the sources are passed over, and so is a
+    source that is gone: Python runs nothing cached without it.
     """
     prefix = environ.get("PYTHONPYCACHEPREFIX", "")
     if prefix:
@@ -48,9 +49,26 @@ def remove_stale(sources: Iterable[str], environ: Mapping[str, str], directory: 
         expected = _field(int(status.st_mtime)) + _field(status.st_size)
         parent, name = os.path.split(source)
         for cache in _caches(parent, prefix):
-            for cached in _of(name, cache, listings):
+            for cached in (path for alias in (name, *_links(parent, status)) for path in _of(alias, cache, listings)):
                 failures += _remove_if(cached, expected)
     return failures
+
+
+def _links(parent: str, status: os.stat_result) -> list[str]:
+    """The names of the symbolic links in this folder that lead to that file."""
+    try:
+        with os.scandir(parent) as entries:
+            links = [entry for entry in entries if entry.is_symlink() and entry.name.endswith(SOURCES)]
+    except OSError:
+        return []
+    return [link.name for link in links if _leads_to(link, status)]
+
+
+def _leads_to(link: os.DirEntry[str], status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(link.stat(), status)
+    except OSError:
+        return False
 
 
 def _field(value: int) -> bytes:

@@ -39,9 +39,11 @@ def resolve(words: Sequence[str] | str, directory: str, environ: Mapping[str, st
     """The command given as `words`, or as one string; it will run in `directory` (absolute) with `environ`.
 
     A string is what a person would type to a shell. Words are executed as they are, but for a single one that holds
-    blanks or shell syntax and is no file: that is a string in the other form of the call. UserError if it is empty or
-    has unbalanced quotes.
+    blanks or shell syntax and is no file: that is a string in the other form of the call. UserError if it is empty, or
+    has unbalanced quotes or a NUL.
     """
+    if "\0" in "".join(words):
+        raise UserError("the command has a NUL character, which no program can be given", "take it out")
     if not isinstance(words, str) and len(words) == 1 and _is_string(words[0], directory):
         words = words[0]
     if isinstance(words, str):

@@ -2,9 +2,10 @@
 
     autoreload (subreaper)  <-- socket -->  guard (subreaper)  -->  the command and whatever that starts
 
-It ends the tree when it is told to, when autoreload is gone (the socket is closed), and on SIGTERM. It stays in the
-terminal's foreground process group, as the command does, and blocks every signal, so that Ctrl-C, Ctrl-Z and a hangup
-are not its end. If the guard is killed itself, autoreload inherits the orphans and ends them (runner.py).
+It ends the tree when it is told to, and when autoreload is gone (the socket is closed). It stays in the terminal's
+foreground process group, as the command does, and blocks every signal, so that Ctrl-C, Ctrl-Z and a hangup are not its
+end; nor is a SIGTERM to the whole group, or to all of a systemd unit: how long the command has is for autoreload to
+say, which got it too. If the guard is killed itself, autoreload inherits the orphans and ends them (runner.py).
 
 Messages are marshalled tuples over a SOCK_SEQPACKET socketpair, which keeps their boundaries. The other side is the
 same interpreter and nobody else holds an end, so marshal is safe here; it is needed for the code, and json costs an
@@ -44,6 +45,9 @@ NAME = b"reload-guard"
 LOST_GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL when nobody is there to say how long."""
 LARGEST = 1 << 16
+"""Bytes in a message, at most."""
+_LONGEST = 1 << 12
+"""Bytes of a path that are told: PATH_MAX."""
 _NAMED = 50
 
 
@@ -71,7 +75,7 @@ class Guard:
         self._channel = channel
         self._launch = launch
         self._terminal = terminal
-        self._signals = SignalFd((SIGCHLD, SIGTERM), block=False)
+        self._signals = SignalFd((SIGCHLD,), block=False)
         self._poll = poll()
         self._poll.register(channel, POLLIN)
         self._poll.register(self._signals, POLLIN)
@@ -88,8 +92,8 @@ class Guard:
         """Serve until autoreload is gone and the tree is empty."""
         while not (self._ending and self._empty):
             ready = [fd for fd, _ in self._poll.poll(self._timeout())]
-            if self._signals.fileno() in ready and any(number == SIGTERM for number, _, _ in self._signals.read()):
-                self._lost()
+            if self._signals.fileno() in ready:
+                self._signals.read()
             self._advance()  # first, so that the end of one run is told before the start of the next
             if self._channel in ready and not self._ending:
                 self._hear()
@@ -129,7 +133,7 @@ class Guard:
             self._say("stuck", self._stops[-1], named)
 
     def _lost(self) -> None:
-        """Nobody is there any more, or we are to end: so is the tree."""
+        """Nobody is there any more: the tree is to end, and then we."""
         if not self._ending:
             self._ending = True
             self._poll.unregister(self._channel)
@@ -157,7 +161,7 @@ class Guard:
         try:
             pid = self._launch()
         except OSError as error:
-            self._say("failed", run, error.errno, error.filename)
+            self._say("failed", run, error.errno, error.filename[:_LONGEST])
             return
         self._run, self._empty = run, False
         self._tree.began(pid)

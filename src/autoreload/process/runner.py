@@ -32,7 +32,7 @@ WEAK = (
     "a process that detached itself from the command may be left behind"
 )
 _BOOTS = 3
-"""How many guards in a row may die before they are up."""
+"""How many guards in a row may die before they have answered a start, or are up if none was asked for."""
 
 
 class Runner:
@@ -56,6 +56,8 @@ class Runner:
         self._strangers = set(descendants.own_children())
         self._epoll = select.epoll()
         self._boots = 0
+        self._unanswered = False
+        """Was there a start that no guard, not even a later one, has answered?"""
         self._roots: dict[int, int] = {}
         self._lost: Tree | None = None
         self._due: float | None = None
@@ -136,6 +138,7 @@ class Runner:
     def start(self, run: int) -> None:
         """Execute the command: `Started` or `Failed` answers. The tree has to be empty."""
         self._look_for_strangers()
+        self._unanswered = True
         self._say("start", run)
 
     def stop(self, token: int, signal: int, grace: float, from_terminal: bool = False) -> None:
@@ -157,11 +160,18 @@ class Runner:
     def close(self) -> None:
         """End what may be left, and the guard; waits for that, at most some two seconds."""
         patience = time.monotonic() + 2 * LOST_GRACE
-        while self._lost and time.monotonic() < patience:
-            now = time.monotonic()
-            self.step(now)
-            time.sleep(max(0.0, min((self._due or now) - now, 0.01)))
-        self._say("leave")
+        tree = self._lost
+        while tree and not tree.reap() and (now := time.monotonic()) < patience:
+            time.sleep(max(0.0, min((tree.step(now) or now) - now, 0.01)))
+        if self._socket.fileno() >= 0:  # else there is no guard: it is lost, or a new one could not be started
+            self._say("leave")
+            self._await_end(patience)
+            self._socket.close()
+        self._epoll.close()
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+    def _await_end(self, patience: float) -> None:
+        """Until the guard has closed its socket, or that time has come."""
         waiting = select.poll()
         waiting.register(self._socket, select.POLLIN)
         while (left := patience - time.monotonic()) > 0 and waiting.poll(left * 1000 + 1):
@@ -171,10 +181,7 @@ class Runner:
                     break
             except OSError:
                 break
-        self._socket.close()
-        self._epoll.close()
 
-    # -- inside ------------------------------------------------------------------------------------------------------
     def _say(self, *message: Any) -> None:
         if self._lost:
             return  # GuardLost will be the answer
@@ -219,19 +226,25 @@ class Runner:
 
     # -- what the guard tells ----------------------------------------------------------------------------------------
     def _ready(self, subreaper: bool) -> list[Event]:
-        self._boots = 0
+        if not self._unanswered:
+            self._boots = 0
         if not subreaper:
             self.weak = WEAK
         return []
 
     def _started(self, run: int, pid: int) -> list[Event]:
+        self._answered()
         if self.weak:
             self._roots = descendants.below([pid])
         return [Started(run, pid)]
 
     def _failed(self, run: int, errno: int, path: bytes) -> list[Event]:
+        self._answered()
         what = os.fsdecode(path)
         return [Failed(run, errno, what, self._is_fresh(what))]
+
+    def _answered(self) -> None:
+        self._boots, self._unanswered = 0, False
 
     def _exited(self, run: int, code: int) -> list[Event]:
         return [Exited(run, code)]

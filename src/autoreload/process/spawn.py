@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -64,20 +65,30 @@ def spawn_guard(command: Command, origin: Origin, state: Any) -> tuple[int, sock
     argv = tuple(os.fsencode(word) for word in command.argv)
     directory = os.fsencode(command.directory)
     settings = (argv, directory, origin.environ, origin.mask, origin.ignores_children, state)
-    ours, theirs = (_above_standard(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
     try:
-        pid = _spawn(theirs, origin)
+        ours, theirs = (_above_standard(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        try:
+            pid = _spawn(theirs, origin)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
     except OSError as error:
-        ours.close()
-        raise UserError(f"the guard process cannot be started: {error.strerror}: {error.filename}") from None
-    finally:
-        theirs.close()
+        raise _cannot_start(error) from None
     try:
         _deliver(ours, settings)
     except OSError:
         pass  # it was killed already: whoever reads from the socket will see
     ours.setblocking(False)
     return pid, ours
+
+
+def _cannot_start(error: OSError) -> UserError:
+    if error.errno == errno.EMFILE:  # it is about no file
+        return UserError(f"the guard process cannot be started: {error.strerror}", "raise `ulimit -n`")
+    about = f": {error.filename}" if error.filename else ""
+    return UserError(f"the guard process cannot be started: {error.strerror}{about}")
 
 
 def _spawn(channel: socket.socket, origin: Origin) -> int:

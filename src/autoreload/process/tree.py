@@ -47,7 +47,7 @@ class Tree:
         self._deadline: float | None = None
         self._signal = 0
         self._spare_group = False
-        self._told: set[int] = set()
+        self._asked: set[int] = set()
         self._tried: dict[int, float] = {}
         self._refused: set[int] = set()
         self._pause = 0.0
@@ -76,7 +76,7 @@ class Tree:
         if pid == self.main:
             self.main, self.status = 0, status
         self.keep.discard(pid)
-        self._told.discard(pid)
+        self._asked.discard(pid)
         self._tried.pop(pid, None)
         self._refused.discard(pid)
 
@@ -99,7 +99,7 @@ class Tree:
         else:
             self._deadline = min(self._deadline, deadline)
         self._signal, self._spare_group = signal, from_terminal
-        self._told.clear()
+        self._asked.clear()
         self._pause = _LOOK_AGAIN[0]
 
     def hurry(self, now: float) -> None:
@@ -111,7 +111,7 @@ class Tree:
         """Nothing is left: the stop is over."""
         self._deadline = None
         self.main = 0
-        self._told.clear()
+        self._asked.clear()
         self._tried.clear()
         self._refused.clear()
 
@@ -129,9 +129,9 @@ class Tree:
 
     def _ask(self) -> None:
         for pid in [self.main] if self.main else self.children():
-            if pid in self._told:
+            if pid in self._asked:
                 continue
-            self._told.add(pid)
+            self._asked.add(pid)
             if not (self._spare_group and _in_our_group(pid)):
                 send(pid, self._signal)
             if descendants.is_stopped(pid):
