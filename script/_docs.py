@@ -37,6 +37,8 @@ EXAMPLES = {
     "signal": Example("autoreload --signal INT python app.py", 'signal = "INT"'),
     "stop_timeout": Example("autoreload --stop-timeout 30s celery -A proj worker", 'stop-timeout = "30s"'),
     "debounce": Example("autoreload --debounce 200ms make", 'debounce = "200ms"'),
+    "backend": Example("sudo autoreload --backend fanotify make", 'backend = "fanotify"'),
+    "poll": Example("autoreload --poll=2 python app.py", 'poll = "2s"'),
     "postpone": Example("autoreload -p pytest -q", "postpone = true"),
     "on_exit": Example("autoreload --on-exit restart python worker.py", 'on-exit = "restart"'),
     "clear": Example("autoreload -c pytest -q", "clear = true"),
@@ -161,7 +163,7 @@ stop-timeout = "10s"
 
 def usage(option: Option) -> str:
     """`--signal NAME`."""
-    return f"{option.flag} {option.metavar}".rstrip()
+    return settings.usage(option)
 
 
 def on_the_line(option: Option) -> str:
@@ -182,7 +184,8 @@ def toml_type(option: Option) -> str:
     """What stands behind the = sign."""
     if option.parse is None:
         return "`true` or `false`"
-    return "text, or a list of it" if option.repeatable else "text" + " or a number" * (option.metavar == "TIME")
+    number = " or a number" * (option.metavar == "TIME") + ", or `true`" * bool(option.implied)
+    return "text, or a list of it" if option.repeatable else "text" + number
 
 
 def given_again(option: Option) -> str:

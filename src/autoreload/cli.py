@@ -71,7 +71,7 @@ def parse_words(words: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
     parser.add_argument("-h", "--help", action="append_const", const="")
     parser.add_argument("--version", action="append_const", const="")
     parser.add_argument("rest", nargs=argparse.REMAINDER)
-    known, unknown = parser.parse_known_args(list(words))
+    known, unknown = parser.parse_known_args(_with_implied_values(words))
     if unknown:
         raise UserError(f"unknown option {unknown[0]}", _nearest_flag(unknown[0]))
     given = vars(known)
@@ -81,6 +81,29 @@ def parse_words(words: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
     elif rest and rest[0].startswith("-") and len(rest[0]) > 1:  # argparse takes `-5` for a number, not for an option
         raise UserError(f"unknown option {rest[0]}", _nearest_flag(rest[0]))
     return {name: words for name, words in given.items() if words is not None}, rest
+
+
+def _with_implied_values(words: Sequence[str]) -> list[str]:
+    """The words, with `--poll` written out: argparse would take the next word for the value of such an option."""
+    implied = {option.flag: option.implied for option in OPTIONS if option.implied}
+    valued = {option.flag for option in OPTIONS if option.parse is not None and not option.implied}
+    letters = {option.short for option in OPTIONS if option.parse is not None and option.short}
+    found = list(words)
+    at = 0
+    while at < len(found) and found[at].startswith("-") and found[at] != "--":
+        word = found[at]
+        if word in implied:
+            found[at] = f"{word}={implied[word]}"
+        elif word in valued or (word[1:2] != "-" and _takes_next(word[1:], letters)):
+            at += 1
+        at += 1
+    return found
+
+
+def _takes_next(cluster: str, letters: set[str]) -> bool:
+    """Is the next word the value of the last of these short options (`-pe py`)?"""
+    ends = [position for position, letter in enumerate(cluster) if letter in letters]
+    return bool(ends) and ends[0] == len(cluster) - 1
 
 
 def _nearest_flag(word: str) -> str:
@@ -148,6 +171,7 @@ def understand(
         raise UserError("there is no command to run", "write it after the options: autoreload [OPTIONS] COMMAND")
     else:
         return None
+    _choose_polling(values, on_line)
     _reject_conflicts({name: value for name, value in values.items() if value})
     chosen = Settings(**values)
     shown = " ".join(chosen.watch) or os.path.relpath(directory, here)
@@ -216,6 +240,14 @@ def _reject_conflicts(given: Mapping[str, object]) -> None:
     if "quiet" in given and ("verbose" in given or "explain" in given):
         other = "--verbose" if "verbose" in given else "--explain"
         raise UserError(f"--quiet and {other} contradict each other", "leave one of them out")
+
+
+def _choose_polling(values: dict[str, object], on_line: Mapping[str, object]) -> None:
+    """`--poll` is `--backend polling`; of these two the one on the line wins over the one of the file."""
+    if "poll" in on_line and on_line.get("backend", "auto") not in ("auto", "polling"):
+        raise UserError(f"--poll and --backend {on_line['backend']} contradict each other", "leave one of them out")
+    if "poll" in on_line or ("poll" in values and "backend" not in on_line):
+        values["backend"] = "polling"
 
 
 def _reject_directory(word: str, environ: Mapping[str, str]) -> None:

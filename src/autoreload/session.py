@@ -24,6 +24,7 @@ from autoreload.rules import rules_for
 from autoreload.signals import ENDING
 
 if TYPE_CHECKING:
+    from autoreload.core.filter import Rules
     from autoreload.job import Job
     from autoreload.linux.signalfd import SignalFd
     from autoreload.process.command import Command
@@ -86,15 +87,29 @@ class Session:
         return self._exit_code
 
     def _begin(self) -> None:
-        """The command starts at once; the tree is looked at while it does. `since` makes up for the order."""
+        """The command starts at once; the tree is looked at while it does. `since` makes up for the order. But where a
+        backend was asked for by name, whether it works must be known before anything is started."""
         since = file_time()
         rules = rules_for(self._job, self._command)
-        if self._job.settings.clear:
+        chosen = self._job.settings
+        if chosen.backend != "auto":
+            self._watch(rules, since)
+        if chosen.clear:
             self._report.clear()
         what = " ".join(rules.suffixes) or "every file that is not ignored"
-        self._report.monitoring(self._job.shown_root, what, self._job.settings.postpone)
+        self._report.monitoring(self._job.shown_root, what, chosen.postpone)
         self._handle(life.Begin(), time.monotonic())
+        if chosen.backend == "auto":
+            self._watch(rules, since)
+        sources = [source for source in (self._signals, self._runner, self._backend) if source.fileno() >= 0]
+        # epoll rounds a timeout up to whole milliseconds, select(2) takes no descriptor above 1023.
+        fine = max(source.fileno() for source in sources) < FD_SETSIZE
+        self._selector = selectors.SelectSelector() if fine else selectors.DefaultSelector()
+        for source in sources:
+            self._selector.register(source.fileno(), selectors.EVENT_READ, source)
 
+    def _watch(self, rules: Rules, since: int) -> None:
+        """Open the backend. UserError if it was asked for by name and does not work."""
         from autoreload.scope import Scope
         from autoreload.watch.backend import Root
         from autoreload.watch.choose import open_backend
@@ -108,13 +123,8 @@ class Session:
             everything=chosen.explain,
         )
         roots = [Root(path, single=not os.path.isdir(path)) for path in self._job.roots]
-        self._backend = open_backend(roots, self._scope, since)
-        sources = [source for source in (self._signals, self._runner, self._backend) if source.fileno() >= 0]
-        # epoll rounds a timeout up to whole milliseconds, select(2) takes no descriptor above 1023.
-        fine = max(source.fileno() for source in sources) < FD_SETSIZE
-        self._selector = selectors.SelectSelector() if fine else selectors.DefaultSelector()
-        for source in sources:
-            self._selector.register(source.fileno(), selectors.EVENT_READ, source)
+        started = chosen.backend == "auto"
+        self._backend = open_backend(roots, self._scope, since, chosen.backend, chosen.poll or None, started)
 
     def _turn(self) -> None:
         """Wait, then hear everybody. The backend comes before the runner, so that a start which the runner's news

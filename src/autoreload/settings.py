@@ -20,6 +20,8 @@ class Settings(NamedTuple):
     signal: str = "TERM"
     stop_timeout: float = 5.0
     debounce: float = 0.005
+    backend: str = "auto"
+    poll: float | None = None
     postpone: bool = False
     on_exit: str = "wait"
     clear: bool = False
@@ -40,6 +42,8 @@ class Option(NamedTuple):
     metavar: str = ""
     short: str = ""
     repeatable: bool = False
+    implied: str = ""
+    """What it means to give it without a value; a value must then be attached, `--poll=2`."""
 
     @property
     def flag(self) -> str:
@@ -66,6 +70,19 @@ def duration(text: str) -> float:
         value = -1.0
     if not 0 <= value < 86400:  # false for nan too
         raise ValueError("a duration such as 500ms, 2s, or a number of seconds")
+    return value
+
+
+def interval(text: str) -> float:
+    """As a duration, but long enough to do something else in between; 0 for `auto`."""
+    if text == "auto":
+        return 0.0
+    try:
+        value = duration(text)
+    except ValueError:
+        value = 0.0
+    if value < 0.01:
+        raise ValueError("a duration such as 500ms, 2s, or a number of seconds, of 10ms or more")
     return value
 
 
@@ -201,6 +218,32 @@ is learned.""",
         metavar="TIME",
     ),
     Option(
+        "backend",
+        one_of("auto", "inotify", "fanotify", "polling"),
+        "how changes are noticed: auto, inotify, fanotify or polling [default: auto]",
+        """`auto` is inotify. Where its watches do not suffice (`fs.inotify.max_user_watches`), or where there is none,
+it is fanotify if that is permitted, else what cannot be watched is polled; `-v` says so. Whatever the kernel watches,
+file systems that are changed from another side (NFS, SMB, 9p and Windows drives in WSL, VirtioFS, FUSE, shared folders
+of virtual machines) are polled as well, each as soon as it is mounted at or below a watched folder.
+
+`fanotify` needs root (`CAP_SYS_ADMIN`), Linux 5.17, and a file system with file handles (not overlayfs, as in most
+containers). It is there at once in a tree of any size and takes no watches, but it hears of every write to the whole
+file system, so other programs wake autoreload. `inotify` and `fanotify` end with an error where they do not work.
+`polling` looks at everything every second or so: see [`--poll`](poll.md).""",
+        metavar="auto|inotify|fanotify|polling",
+    ),
+    Option(
+        "poll",
+        interval,
+        "look for changes every so often instead of being told; --poll=TIME says how often [default: no]",
+        """The same as `--backend polling`: for file systems that tell of nothing and are not recognised. Without a
+value a look is taken every second, every quarter of a second for a while after a change, and less often in a large
+tree, so that it takes at most 2 % of one core (10 % after a change). With a value that is the time between two looks,
+whatever they cost. The value must be attached: `--poll=2`, `--poll=500ms`.""",
+        metavar="TIME",
+        implied="auto",
+    ),
+    Option(
         "postpone",
         None,
         "do not start the command before the first change",
@@ -285,9 +328,16 @@ def help_text() -> str:
     return "\n".join(lines)
 
 
+def usage(option: Option) -> str:
+    """The flag and its value."""
+    if option.implied:
+        return f"{option.flag}[={option.metavar}]"
+    return f"{option.flag} {option.metavar}" if option.metavar else option.flag
+
+
 def _left(option: Option) -> str:
     short = f"-{option.short}, " if option.short else "    "
-    return f"{short}{option.flag}" + (f" {option.metavar}" if option.metavar else "")
+    return f"{short}{usage(option)}"
 
 
 def _row(left: str, text: str, column: int = 26, width: int = 100) -> list[str]:
@@ -338,6 +388,9 @@ def from_table(table: Mapping[str, Any], source: str) -> dict[str, Any]:
         elif option is None:
             known = [*(o.flag[2:] for o in OPTIONS), "command"]
             raise UserError(f"{source}: unknown key {key!r} in [tool.autoreload]", nearest(key, known))
+        elif option.implied and isinstance(given, bool):
+            if given:
+                values[option.name] = parse(option, [option.implied], where)
         elif option.parse is None:
             if not isinstance(given, bool):
                 raise UserError(f"{where} is {given!r}", "it must be true or false")

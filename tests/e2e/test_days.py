@@ -499,9 +499,10 @@ class TestLimits:
         ids=["no instance", "too many instances", "watches denied", "no watches"],
     )
     def test_no_inotify(self, rules: Sequence[str], message: str, project: Project) -> None:
-        """Denied by a container: it polls, and says so."""
+        """Denied by a container, and fanotify with it: it polls, and says so."""
         project.write("app.py", "old")
-        with autoreload(project, "-e", ".py", "--", *project.stamp("app.py"), before=denied.command(*rules)) as it:
+        before = denied.command(*rules, "fanotify_init=EPERM")
+        with autoreload(project, "-e", ".py", "--", *project.stamp("app.py"), before=before) as it:
             project.wait_for_start(1)
             it.expect(re.escape(message))
             later(0.3)

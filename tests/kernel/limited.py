@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from autoreload.watch.backend import Backend, Interest, Root
-from autoreload.watch.choose import CombinedBackend, open_backend
+from autoreload.watch.choose import open_backend
+from autoreload.watch.combined import CombinedBackend
 from autoreload.watch.inotify import InotifyBackend
 from tests.kernel.mirror import Everything, Mirror, now_ns, quiet_moment
 
@@ -110,6 +111,7 @@ def moves(tree: Path) -> dict[str, Any]:
     change_everything(tree)
     settle()
     assert isinstance(mirror.backend, CombinedBackend)
+    assert mirror.backend._inotify is not None
     return {"wrong": wrong, "watched": len(mirror.backend._inotify._forest.nodes)}
 
 

@@ -6,21 +6,41 @@ import contextlib
 import os
 import select
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
+import pytest
+
 from autoreload.core.change import Change, Kind
+from autoreload.linux.fanotify import Fanotify
 from autoreload.watch.backend import Backend, Interest, Root
+from autoreload.watch.cover import MASK
+from autoreload.watch.fanotify import FanotifyBackend
 from autoreload.watch.inotify import InotifyBackend
 from autoreload.watch.polling import PollingBackend
 
 Maker = Callable[[list[Root], Interest, int], Backend]
-MAKERS: dict[str, Maker] = {"inotify": InotifyBackend, "polling": PollingBackend}
+MAKERS: dict[str, Maker] = {"inotify": InotifyBackend, "fanotify": FanotifyBackend, "polling": PollingBackend}
+EVENTED = ("inotify", "fanotify")
+"""Those to which the kernel tells, so that what they say in between can be tested as well."""
 PATIENCE = 30.0
 """s until a test that waits gives up."""
+
+
+def maker(name: str) -> Maker:
+    """That of this backend; skips the test where it is not permitted."""
+    if name == "fanotify":
+        try:
+            kernel = Fanotify()
+            kernel.mark(tempfile.gettempdir(), MASK)
+            kernel.close()
+        except OSError as error:
+            pytest.skip(f"needs fanotify: {error.strerror}")
+    return MAKERS[name]
 
 
 class Everything:
@@ -132,7 +152,7 @@ class Mirror:
 
     def _readable(self) -> bool:
         deadline = self.backend.deadline()
-        if deadline is not None and not isinstance(self.backend, InotifyBackend):
+        if deadline is not None and not isinstance(self.backend, InotifyBackend | FanotifyBackend):
             deadline = deadline if deadline == 0.0 else None  # the next look of a polling part is far away
         wait = 0.0 if deadline is None else max(0.0, deadline - time.monotonic())
         return bool(select.select([self.backend.fileno()], [], [], wait)[0]) or deadline is not None

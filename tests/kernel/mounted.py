@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import select
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from tests.kernel.mirror import MAKERS, Mirror
+from autoreload.linux.mounts import Mount, mounts
+from autoreload.watch.backend import Backend, Interest, Root
+from autoreload.watch.combined import CombinedBackend
+from autoreload.watch.mounted import Mounted
+from tests.kernel.mirror import MAKERS, Mirror, quiet_moment
 
 
 def mount(*words: str) -> None:
@@ -62,9 +67,81 @@ def unmount(base: Path) -> dict[str, Any]:
     return {"vanished": vanished, "paths": told(mirror), "unwatched": sorted(mirror.unwatched())}
 
 
+def settled(mirror: Mirror) -> list[str]:
+    """As `told`, of a backend with a part that polls, by a clock that is ahead."""
+    before = len(mirror.all)
+    quiet_moment()
+    for _ in range(3):
+        mirror.clock += 1000
+        while True:
+            mirror._take(mirror.backend.read(mirror.clock))
+            if (mirror.backend.deadline() or 1.0) > 0.0:
+                break
+    return [f"{kind} {path}" for kind, path in mirror.kinds(mirror.all[before:])]
+
+
+def combined(tree: Path, backend: str, kinds: dict[str, str] | None = None) -> Mirror:
+    """A mirror that a combined backend tells; the mounts with these sources are of other types than they say."""
+
+    def table() -> list[Mount]:
+        return [mount._replace(kind=(kinds or {}).get(mount.source, mount.kind)) for mount in mounts()]
+
+    def make(roots: list[Root], interest: Interest, since: int) -> Backend:
+        return CombinedBackend(roots, interest, since, backend, mounted=Mounted(roots, table))
+
+    mirror = Mirror(tree, make=make, settled=False)
+    settled(mirror)
+    return mirror
+
+
+def arrive(base: Path, backend: str) -> dict[str, Any]:
+    """A file system is mounted in the tree, filled from before, changed, and goes again."""
+    tree = base / "tree"
+    (tree / "d" / "m").mkdir(parents=True)
+    (base / "other").mkdir()
+    mount("-t", "tmpfs", "none", str(base / "other"))
+    (base / "other" / "old").write_text("1")
+    mirror = combined(tree, backend)
+    mount("--bind", str(base / "other"), str(tree / "d" / "m"))
+    woken = bool(select.select([mirror.backend.fileno()], [], [], 5)[0])
+    arrived = settled(mirror)
+    (tree / "d" / "m" / "new").write_text("2")
+    changed = settled(mirror)
+    held = subprocess.run(["umount", str(tree / "d" / "m")], check=False).returncode
+    gone = settled(mirror)
+    (tree / "d" / "m" / "after").write_text("3")
+    return {
+        "woken": woken,
+        "arrived": arrived,
+        "changed": changed,
+        "held": held,
+        "gone": gone,
+        "after": settled(mirror),
+    }
+
+
+def otherside(base: Path, backend: str) -> dict[str, Any]:
+    """What is mounted in the tree is changed from both sides. An overlay that says it is NFS, and its lower layer."""
+    tree, lower = base / "tree", base / "lower"
+    for folder in tree / "m", lower / "d", base / "upper", base / "work":
+        folder.mkdir(parents=True)
+    (lower / "d" / "f").write_text("1")
+    layers = f"lowerdir={lower},upperdir={base / 'upper'},workdir={base / 'work'}"
+    mount("-t", "overlay", "server:/share", "-o", layers, str(tree / "m"))
+    mirror = combined(tree, backend, {"server:/share": "nfs4"})
+    notices = [notice.what for notice in mirror.backend.notices()]
+    (lower / "d" / "f").write_text("22")
+    there = settled(mirror)
+    (tree / "m" / "here").write_text("3")
+    (tree / "m" / "new").mkdir()
+    (tree / "m" / "new" / "f").write_text("3")
+    (tree / "beside").write_text("3")
+    first = [f"{kind} {path}" for kind, path in mirror.kinds(mirror.read())]
+    return {"there": there, "here": first, "again": settled(mirror), "notices": notices}
+
+
 if __name__ == "__main__":
     name, _, backend = sys.argv[1].partition("_")
     base = Path(sys.argv[2])
-    json.dump(
-        unmount(base) if name == "unmount" else {"twice": twice, "circle": circle}[name](base, backend), sys.stdout
-    )
+    scenarios = {"twice": twice, "circle": circle, "arrive": arrive, "otherside": otherside}
+    json.dump(unmount(base) if name == "unmount" else scenarios[name](base, backend), sys.stdout)

@@ -117,8 +117,8 @@ def test_a_moment_without_descriptors_loses_nothing(tree: Path) -> None:
 @pytest.mark.skipif(not denied.supported(), reason="needs the system call numbers of this machine")
 @pytest.mark.parametrize("code", ["ENOSYS", "EPERM", "EACCES"])
 def test_where_inotify_is_denied_everything_is_polled(tree: Path, code: str) -> None:
-    """In some containers, and some sandboxes, there is none."""
-    found = run(denied.command(f"inotify_init1={code}"), "plain", tree)
+    """In some containers, and some sandboxes, there is none, nor fanotify."""
+    found = run(denied.command(f"inotify_init1={code}", "fanotify_init=EPERM"), "plain", tree)
     assert found["wrong"] == []
     assert found["silent"] == []
     assert len(found["notices"]) == 1

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.kernel.mirror import maker
+
 ROOT = Path(__file__).parents[2]
-UNSHARE = ["unshare", "--user", "--map-root-user", "--mount", "--propagation", "private"]
+MOUNTS = ["--mount", "--propagation", "private"]
+UNSHARE = ["unshare", "--user", "--map-root-user", *MOUNTS]
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +32,22 @@ def run(tmp_path: Path) -> Any:
 
     def scenario(name: str) -> dict[str, Any]:
         environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
-        call = [*UNSHARE, sys.executable, "-m", "tests.kernel.mounted", name, str(tmp_path)]
+        namespace = UNSHARE
+        if name.endswith("_fanotify"):  # a capability in a user namespace is not enough for it
+            maker("fanotify")
+            namespace = ["unshare", *MOUNTS]
+        call = [
+            *namespace,
+            "sh",
+            "-c",
+            'mount -t tmpfs none "$0" && exec "$@"',
+            str(tmp_path),
+            sys.executable,
+            "-m",
+            "tests.kernel.mounted",
+            name,
+            str(tmp_path),
+        ]
         done = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
@@ -38,7 +56,7 @@ def run(tmp_path: Path) -> Any:
     return scenario
 
 
-@pytest.mark.parametrize("backend", ["inotify", "polling"])
+@pytest.mark.parametrize("backend", ["inotify", "fanotify", "polling"])
 def test_a_change_below_a_bind_mount_is_told_by_both_paths(run: Any, backend: str) -> None:
     """One inode, one watch, two paths; a directory that leaves leaves by both."""
     found = run(f"twice_{backend}")
@@ -46,7 +64,7 @@ def test_a_change_below_a_bind_mount_is_told_by_both_paths(run: Any, backend: st
     assert found["wrong"] == []
 
 
-@pytest.mark.parametrize("backend", ["inotify", "polling"])
+@pytest.mark.parametrize("backend", ["inotify", "fanotify", "polling"])
 def test_a_bind_mount_of_the_root_into_itself_has_an_end(run: Any, backend: str) -> None:
     """It is not descended: all in it is watched already."""
     found = run(f"circle_{backend}")
@@ -59,3 +77,35 @@ def test_after_an_unmount_what_was_below_is_watched(run: Any) -> None:
     assert found["vanished"] == ["m/t/f"]
     assert found["paths"] == ["m/after"]
     assert found["unwatched"] == []
+
+
+@pytest.mark.parametrize("backend", ["inotify", "fanotify"])
+def test_a_mount_that_comes_while_it_runs_is_noticed(run: Any, backend: str) -> None:
+    """What is in it is told, and watched from then on; nothing of ours keeps it from being unmounted."""
+    found = run(f"arrive_{backend}")
+    assert found["woken"]
+    assert set(found["arrived"]) == {"appeared d/m/old"}
+    assert found["changed"][-1] == "written d/m/new"
+    assert found["held"] == 0
+    assert sorted(found["gone"]) == ["vanished d/m/new", "vanished d/m/old"]
+    assert found["after"][-1] == "written d/m/after"
+
+
+def test_what_fanotify_does_not_cover_is_polled(run: Any) -> None:
+    """An overlay below the root gives no handles: changes in it are told by the next look, those beside it at once."""
+    found = run("otherside_fanotify")
+    assert found["there"] == ["appeared m/d/f"]
+    assert found["here"][-1] == "written beside"
+    assert set(found["again"]) == {"appeared m/here", "appeared m/new/f"}
+
+
+def test_on_a_remote_file_system_both_sides_are_noticed(run: Any) -> None:
+    """What is changed here is told at once, and only once; what is changed there, by the next look."""
+    found = run("otherside_inotify")
+    assert found["there"] == ["appeared m/d/f"]
+    assert {"written m/here", "written m/new/f", "written beside"} <= set(found["here"]) | {
+        line.replace("appeared", "written") for line in found["here"]
+    }
+    assert found["again"] == []
+    assert len(found["notices"]) == 1
+    assert found["notices"][0].endswith("tree/m (nfs4)")

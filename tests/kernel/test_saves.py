@@ -13,7 +13,7 @@ import pytest
 
 from autoreload.core.change import Kind
 from tests.kernel.fuzz import exchange
-from tests.kernel.mirror import MAKERS, Maker, Mirror, quiet_moment
+from tests.kernel.mirror import EVENTED, MAKERS, Maker, Mirror, maker, quiet_moment
 
 AT_FDCWD, AT_SYMLINK_FOLLOW = -100, 0x400
 
@@ -133,7 +133,13 @@ WAYS = [
 @pytest.fixture(params=MAKERS)
 def make(request: pytest.FixtureRequest) -> Maker:
     """Each backend."""
-    return MAKERS[request.param]
+    return maker(request.param)
+
+
+@pytest.fixture(params=EVENTED)
+def evented(request: pytest.FixtureRequest) -> Maker:
+    """Each backend to which the kernel tells."""
+    return maker(request.param)
 
 
 @pytest.fixture
@@ -161,26 +167,26 @@ def test_every_way_of_changing_a_file_is_noticed(make: Maker, file: Path, save: 
     [way for way in WAYS if way not in (truncate, delete, move_out)],
     ids=lambda way: way.__name__,
 )
-def test_a_finished_save_is_told_as_finished(file: Path, save: Callable[[Path], None]) -> None:
+def test_a_finished_save_is_told_as_finished(evented: Maker, file: Path, save: Callable[[Path], None]) -> None:
     """The last word on it is not one after which more must follow."""
-    mirror = Mirror(file.parents[1])
+    mirror = Mirror(file.parents[1], make=evented)
     save(file)
     mirror.settle()
     assert mirror.told[str(file)] in (Kind.WRITTEN, Kind.APPEARED)
     mirror.close()
 
 
-def test_a_truncated_file_is_told_as_unfinished(file: Path) -> None:
+def test_a_truncated_file_is_told_as_unfinished(evented: Maker, file: Path) -> None:
     """Nothing tells that nobody will write to it any more."""
-    mirror = Mirror(file.parents[1])
+    mirror = Mirror(file.parents[1], make=evented)
     truncate(file)
     assert mirror.kinds(mirror.settle()) == [("modified", "pkg/f.py")]
     mirror.close()
 
 
-def test_a_file_being_written_is_told_as_unfinished_until_it_is_closed(file: Path) -> None:
+def test_a_file_being_written_is_told_as_unfinished_until_it_is_closed(evented: Maker, file: Path) -> None:
     """Half a file is no reason to restart."""
-    mirror = Mirror(file.parents[1])
+    mirror = Mirror(file.parents[1], make=evented)
     new = file.with_name("new.py")
     out = new.open("w")
     assert mirror.kinds(mirror.settle()) == [("opened", "pkg/new.py")]
@@ -192,18 +198,18 @@ def test_a_file_being_written_is_told_as_unfinished_until_it_is_closed(file: Pat
     mirror.close()
 
 
-def test_a_file_that_got_its_name_complete_is_doubted_for_a_moment_only(file: Path) -> None:
+def test_a_file_that_got_its_name_complete_is_doubted_for_a_moment_only(evented: Maker, file: Path) -> None:
     """It looks as one that is being written, until nobody has written to it for some milliseconds."""
-    mirror = Mirror(file.parents[1])
+    mirror = Mirror(file.parents[1], make=evented)
     linked_then_unlinked(file)
     kinds = mirror.kinds(mirror.settle())
     assert kinds[-2:] == [("opened", "pkg/f.py"), ("appeared", "pkg/f.py")]
     mirror.close()
 
 
-def test_a_file_that_is_written_to_after_all_is_not_told_as_complete(file: Path) -> None:
+def test_a_file_that_is_written_to_after_all_is_not_told_as_complete(evented: Maker, file: Path) -> None:
     """The doubt ends with the first write."""
-    mirror = Mirror(file.parents[1])
+    mirror = Mirror(file.parents[1], make=evented)
     linked_then_unlinked(file)
     mirror.read()
     with file.open("a") as out:
@@ -214,9 +220,9 @@ def test_a_file_that_is_written_to_after_all_is_not_told_as_complete(file: Path)
     mirror.close()
 
 
-def test_repeated_events_are_told_once(file: Path) -> None:
+def test_repeated_events_are_told_once(evented: Maker, file: Path) -> None:
     """However often a file was written between two reads."""
-    mirror = Mirror(file.parents[1])
+    mirror = Mirror(file.parents[1], make=evented)
     with file.open("w") as out, file.with_name("g.py").open("w") as other:
         for _ in range(50):
             out.write("x")
@@ -224,7 +230,7 @@ def test_repeated_events_are_told_once(file: Path) -> None:
             other.write("x")
             other.flush()
     kinds = mirror.kinds(mirror.settle())
-    assert kinds.count(("modified", "pkg/f.py")) == 1
+    assert kinds.count(("modified", "pkg/f.py")) <= 1
     assert kinds.count(("written", "pkg/f.py")) == 1
     mirror.close()
 
@@ -240,9 +246,9 @@ def test_what_is_no_file_is_not_told_of(make: Maker, file: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["chmod", "touch", "read"])
-def test_reads_and_attributes_do_not_count(file: Path, change: str) -> None:
+def test_reads_and_attributes_do_not_count(evented: Maker, file: Path, change: str) -> None:
     """The content is what it was."""
-    mirror = Mirror(file.parents[1])
+    mirror = Mirror(file.parents[1], make=evented)
     ways: dict[str, Callable[[], object]] = {
         "chmod": lambda: file.chmod(0o700),
         "touch": lambda: os.utime(file),

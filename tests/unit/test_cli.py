@@ -94,7 +94,7 @@ def test_every_option_reaches_the_settings(project: Path) -> None:
     """All at once, long and short."""
     asked = job(
         *"--watch src --watch app.py -e py,.html --include Makefile -i static/** --no-ignore --signal int "
-        "--stop-timeout 500ms --debounce 0.1 -p --on-exit restart -c -v --explain true".split()
+        "--stop-timeout 500ms --debounce 0.1 --backend fanotify -p --on-exit restart -c -v --explain true".split()
     )
 
     assert asked.settings == settings.Settings(
@@ -106,6 +106,7 @@ def test_every_option_reaches_the_settings(project: Path) -> None:
         signal="INT",
         stop_timeout=0.5,
         debounce=0.1,
+        backend="fanotify",
         postpone=True,
         on_exit="restart",
         clear=True,
@@ -113,6 +114,64 @@ def test_every_option_reaches_the_settings(project: Path) -> None:
         explain=True,
     )
     assert asked.roots == (str(asked.directory) + "/src", str(asked.directory) + "/app.py")
+
+
+@pytest.mark.parametrize(
+    ("words", "interval", "command"),
+    [
+        (["--poll", "python", "app.py"], 0.0, ("python", "app.py")),
+        (["--poll=2", "python", "app.py"], 2.0, ("python", "app.py")),
+        (["-q", "--poll=500ms", "--", "2"], 0.5, ("2",)),
+        (["-pe", "py", "--poll", "-c", "make"], 0.0, ("make",)),
+        (["--watch", "src", "--poll", "make"], 0.0, ("make",)),
+        (["--poll=2", "--poll", "make"], 0.0, ("make",)),
+        (["--backend", "polling", "make"], None, ("make",)),
+        (["--backend", "auto", "--poll=3", "make"], 3.0, ("make",)),
+    ],
+)
+def test_the_value_of_poll_is_attached(
+    project: Path, words: list[str], interval: float | None, command: tuple[str, ...]
+) -> None:
+    """It never takes the next word, which is the command. 0: as often as it pleases."""
+    asked = job(*words)
+    assert asked.command == command
+    assert asked.settings.poll == interval
+    assert asked.settings.backend == "polling"
+
+
+def test_what_looks_like_poll_is_left_alone_in_the_command(project: Path) -> None:
+    """It is the command's."""
+    asked = job("-i", "x", "make", "--poll")
+    assert asked.settings.backend == "auto"
+    assert asked.command == ("make", "--poll")
+
+
+@pytest.mark.parametrize(
+    ("line", "table", "backend", "poll"),
+    [
+        ([], "poll = true", "polling", 0.0),
+        ([], "poll = 2", "polling", 2.0),
+        ([], 'poll = "500ms"', "polling", 0.5),
+        ([], "poll = false", "auto", None),
+        (["--poll"], 'backend = "inotify"', "polling", 0.0),
+        (["--backend", "inotify"], "poll = true", "inotify", 0.0),
+        ([], 'backend = "fanotify"', "fanotify", None),
+    ],
+)
+def test_the_backend_of_the_line_wins_over_that_of_the_file(
+    project: Path, line: list[str], table: str, backend: str, poll: float | None
+) -> None:
+    """Whichever of the two options it is said with."""
+    (project / "pyproject.toml").write_text(f"[tool.autoreload]\n{table}\n")
+    asked = job(*line, "make")
+    assert (asked.settings.backend, asked.settings.poll) == (backend, poll)
+
+
+@pytest.mark.parametrize("words", [["--poll", "--backend", "inotify"], ["--poll=0"], ["--poll=x"], ["--backend", "x"]])
+def test_a_backend_that_makes_no_sense_is_refused(project: Path, words: list[str]) -> None:
+    """With a line that names it."""
+    with pytest.raises(UserError, match=words[0].partition("=")[0]):
+        job(*words, "make")
 
 
 def test_no_command_is_not_a_job(project: Path) -> None:

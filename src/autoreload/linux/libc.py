@@ -29,6 +29,18 @@ class ULong(_Value):
     _type_ = "L"
 
 
+class ULongLong(_Value):
+    """`unsigned long long`, 64 bits on every machine."""
+
+    _type_ = "Q"
+
+
+class Pointer(_Value):
+    """`void *`."""
+
+    _type_ = "P"
+
+
 class Function(CFuncPtr):
     """A C function that returns an `int`, -1 with errno set when it failed."""
 

@@ -1,4 +1,9 @@
-"""Which backend: the best that works here."""
+"""Which backend: the one that was asked for, or the best that works here.
+
+`auto` is inotify as long as its watches suffice, though fanotify would be there at once in a tree of any size. The
+latter hears of every write to the whole file system, and so wakes autoreload for what strangers do (docs/benchmarks.md
+has figures). It takes over where the limit of watches is reached, or where there is no inotify.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +12,57 @@ import os
 import resource
 from collections.abc import Sequence
 
-from autoreload.core.change import Change
+from autoreload.errors import UserError
 from autoreload.watch.backend import Backend, Interest, Notice, Root
-from autoreload.watch.inotify import InotifyBackend
-from autoreload.watch.notices import descriptors_notice, instances_notice, limit_notice, refused_notice
+from autoreload.watch.combined import AUTO, FANOTIFY, INOTIFY, CombinedBackend
+from autoreload.watch.notices import descriptors_notice, instances_notice, refused_notice
 from autoreload.watch.polling import PollingBackend
 
+POLLING = "polling"
 
-def open_backend(roots: Sequence[Root], interest: Interest, since: int) -> Backend:
+
+def open_backend(
+    roots: Sequence[Root],
+    interest: Interest,
+    since: int,
+    backend: str = AUTO,
+    interval: float | None = None,
+    started: bool = True,
+) -> Backend:
     """A backend for `roots` that works here, however badly; its notices say how badly.
 
-    `since`: CLOCK_REALTIME_COARSE (ns), read before the command was started.
+    `since`: CLOCK_REALTIME_COARSE (ns), read before the command was started. `backend`: `auto`, or what it must be;
+    UserError if that does not work here. `interval`: s between two looks of a backend that polls. `started`: is the
+    command running already? Else what happened before this returns does not matter.
     """
+    if backend == POLLING:
+        return PollingBackend(roots, interest, since, interval)
     try:
-        return CombinedBackend(roots, interest, since)
+        return CombinedBackend(roots, interest, since, backend, started)
     except OSError as error:
-        return PolledBackend(roots, interest, since, _why(error))
+        if backend != AUTO:
+            raise _refusal(backend, error) from None
+        why = _why(error)
+    try:
+        return CombinedBackend(roots, interest, since, FANOTIFY)
+    except OSError:
+        return PolledBackend(roots, interest, since, why)
+
+
+def _refusal(backend: str, error: OSError) -> UserError:
+    code = errno.errorcode.get(error.errno or 0, str(error))
+    if backend == INOTIFY:
+        notice = _why(error)
+        why = notice.what.partition(":")[0] if error.errno == errno.EMFILE else code
+        return UserError(f"--backend inotify does not work here ({why})", f"{notice.remedy}; or leave the option out")
+    remedies = {
+        errno.EPERM: "run autoreload as root (it needs CAP_SYS_ADMIN, and not that of a user namespace)",
+        errno.EINVAL: "it needs Linux 5.17",
+        errno.ENOSYS: "it needs a kernel with CONFIG_FANOTIFY",
+        errno.EMFILE: "raise fs.fanotify.max_user_groups",
+    }
+    remedy = remedies.get(error.errno or 0, "the file system gives no handles for its files")
+    return UserError(f"--backend fanotify does not work here ({code})", f"{remedy}; or leave the option out")
 
 
 def _why(error: OSError) -> Notice:
@@ -47,45 +87,3 @@ class PolledBackend(PollingBackend):
         """Why it polls; then as any polling backend."""
         why, self._why = self._why, None
         return ([why] if why is not None else []) + super().notices()
-
-
-class CombinedBackend:
-    """Watches with inotify, and polls what the limit of watches leaves over."""
-
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int) -> None:
-        """OSError as for `InotifyBackend`."""
-        self._polling = PollingBackend((), interest, since)
-        self._inotify = InotifyBackend(roots, interest, since, spill=self._polling)
-        self._limit_told = False
-
-    def fileno(self) -> int:
-        """That of inotify."""
-        return self._inotify.fileno()
-
-    def deadline(self) -> float | None:
-        """The earlier one."""
-        times = [time for time in (self._inotify.deadline(), self._polling.deadline()) if time is not None]
-        return min(times, default=None)
-
-    def read(self, now: float) -> list[Change]:
-        """What both have to tell."""
-        return self._inotify.read(now) + self._polling.read(now)
-
-    def rejudge(self) -> None:
-        """Both judge again."""
-        self._inotify.rejudge()
-        self._polling.rejudge()
-
-    def notices(self) -> list[Notice]:
-        """Those of both, and one about the limit of watches once it is known how much that concerns."""
-        notices = self._inotify.notices() + self._polling.notices()
-        polled = self._polling.directories
-        if polled and not self._limit_told and self._polling.complete and self._inotify.deadline() != 0.0:
-            self._limit_told = True
-            notices.append(limit_notice(polled, polled=True))
-        return notices
-
-    def close(self) -> None:
-        """Both."""
-        self._inotify.close()
-        self._polling.close()

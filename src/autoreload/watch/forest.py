@@ -270,7 +270,7 @@ class Forest:
 
     def _look_at_folders(self, node: Node, path: str, found: _Folders, look: Look) -> None:
         seen = set()
-        touched = look.since and found.entries and _mtime(path or "/") >= look.since
+        touched = look.since and found.entries and mtime_of(path or "/") >= look.since
         for entry in found.entries:
             name = entry.name
             below = f"{path}/{name}"
@@ -283,7 +283,7 @@ class Forest:
                 continue
             kid = node.kid(name)
             # A quiet look comes when no event was lost: what is known has not moved unnoticed.
-            moved = touched and (kid is None or not look.quiet) and _may_have_moved(entry, look.since, kid is None)
+            moved = touched and (kid is None or not look.quiet) and may_have_moved(entry, look.since, kid is None)
             new = self.settle(node, name, below, AS_NEW if moved else found.as_new)
             if new is None:
                 continue
@@ -323,14 +323,15 @@ def _as_root(node: Node) -> Root:
     return Root(node.told, single=True) if isinstance(node, FileNode) else Root(node.path() or "/")
 
 
-def _mtime(path: str) -> int:
+def mtime_of(path: str) -> int:
+    """ns; 0 if there is nothing."""
     try:
         return os.stat(path).st_mtime_ns
     except OSError:
         return 0
 
 
-def _may_have_moved(entry: os.DirEntry[str], since: int, strict: bool) -> bool:
+def may_have_moved(entry: os.DirEntry[str], since: int, strict: bool) -> bool:
     """May this directory have been moved here at or after `since` (ns)?
 
     A rename sets its ctime and not its mtime; a new entry in it sets both to the same. `strict`: only if it was

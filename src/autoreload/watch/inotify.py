@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import time
 from collections.abc import Sequence
 
@@ -30,6 +29,7 @@ from autoreload.linux.inotify import (
 )
 from autoreload.watch.backend import Interest, Notice, Root
 from autoreload.watch.batch import Batch
+from autoreload.watch.created import Doubts
 from autoreload.watch.forest import NAMES, Forest, Spill
 from autoreload.watch.notices import limit_notice, unreadable_notice
 from autoreload.watch.outbox import Outbox
@@ -47,8 +47,6 @@ ROUNDS = 8
 """So often the trees are looked at while events are being lost all the time, before everything is told as changed."""
 PAUSE = 1.0
 """s between further rounds. Also how often a root is looked up if something on its way cannot be watched."""
-DOUBT = 0.02
-"""s that a created file which nobody seems to write has until it counts as complete."""
 BATCH = 1 << 18
 """Bytes of events handled in one `read`."""
 
@@ -73,14 +71,13 @@ class InotifyBackend:
         self._anchors = Anchors(list(dict.fromkeys(roots)), self._forest)
         self._interest = interest
         self._starting = True
-        self._good = since
+        self._good = self._since = since
         """Events up to here have been seen, all of them (CLOCK_REALTIME_COARSE, ns)."""
         self._rescue: _Rescue | None = None
         self._stale = False
         """What is in the queue may be older than what was lost: events are queued, and others lost, behind the one
         that tells of the overflow as long as that is not read; and by then the disk is looked at."""
-        self._doubts: dict[tuple[int, str], tuple[float, str]] = {}
-        """Files created, and perhaps complete: when to look again (monotonic s), and the path."""
+        self._doubts = Doubts()
         self._deadline: float | None = 0.0
         self._blind_at = 0.0
         """When to look up the roots again on whose way something could not be watched."""
@@ -129,7 +126,7 @@ class InotifyBackend:
             if self._rescue is not None:
                 self._next_round(self._rescue, now)
         if drained:
-            self._resolve_doubts(now)
+            self._doubts.resolve(now, self._outbox.tell)
         self._deadline = self._when(now)
         return self._outbox.take()
 
@@ -157,10 +154,36 @@ class InotifyBackend:
         """Close the inotify instance."""
         self._kernel.close()
 
+    @property
+    def limited(self) -> bool:
+        """Is the limit of watches reached?"""
+        return self._forest.limited > 0
+
+    @property
+    def good(self) -> int:
+        """Nothing that happened up to here is still to be told (CLOCK_REALTIME_COARSE, ns)."""
+        return self._since if self._starting else self._good
+
+    def mounted(self, path: str) -> None:
+        """Something was mounted at `path`, or unmounted and is still mounted elsewhere, of which inotify does not tell:
+        look at what is there now."""
+        forest = self._forest
+        for anchor in self._anchors.all:
+            node, top = anchor.node, anchor.root.path.rstrip("/")
+            if anchor.root.single or node is None or not path.startswith(top + "/"):
+                continue
+            *above, name = path[len(top) + 1 :].split("/")
+            for step in above:
+                node = node.kid(step) if node is not None else None
+            if node is not None and node.listed and self._interest.wants_directory(path):
+                forest.settle(node, name, path, AS_NEW)
+        self._deadline = 0.0
+
     def _when(self, now: float) -> float | None:
         if self._forest.pending and not self._forest.starved:
             return 0.0
-        times = [due for due, _ in self._doubts.values()]
+        doubted = self._doubts.deadline()
+        times = [doubted] if doubted is not None else []
         if self._forest.starved:
             times.append(now + PAUSE / 10)
         if self._rescue is not None:
@@ -267,8 +290,8 @@ class InotifyBackend:
     def _file_event(self, batch: Batch, event: Event, targets: list[tuple[Node, str]], now: float) -> None:
         wd, mask, name = event
         tell = self._outbox.tell
-        if self._doubts and not mask & IN_CREATE:
-            self._doubts.pop((wd, name), None)
+        if not mask & IN_CREATE:
+            self._doubts.settle((wd, name))
         for node, path in targets:
             if self._stale:
                 batch.uncertain[node, name] = path
@@ -289,22 +312,11 @@ class InotifyBackend:
 
     def _created(self, batch: Batch, event: Event, node: Node, path: str, now: float) -> None:
         """A name was made. If a file is behind it that is being written, it will be closed."""
-        kind = Kind.OPENED
-        if (event.wd, event.name) not in batch.written():
-            try:
-                info = os.lstat(path)
-            except OSError:
-                return  # gone again, its event follows
-            if stat.S_ISLNK(info.st_mode) or (stat.S_ISREG(info.st_mode) and info.st_nlink > 1):
-                kind = Kind.APPEARED
-            elif not stat.S_ISREG(info.st_mode):
-                return
-            elif info.st_size:
-                # Not empty, and nobody wrote to it: made complete, by link(2) and unlink(2) of the other name, or by
-                # O_TMPFILE and linkat(2). Or the events of the writer come just now.
-                self._doubts[event.wd, event.name] = now + DOUBT, path
-        node.note(event.name, True)
-        self._outbox.tell(kind, path)
+        key = event.wd, event.name
+        kind = self._doubts.judge(key, path, key in batch.written(), now)
+        if kind is not None:
+            node.note(event.name, True)
+            self._outbox.tell(kind, path)
 
     def _look_at_marked(self, batch: Batch) -> None:
         """Bring the directories of these names in line with the disk, the upper ones first."""
@@ -341,13 +353,6 @@ class InotifyBackend:
             if there is (self._outbox.last(path) is Kind.VANISHED):
                 node.note(name, there)
                 self._outbox.tell(Kind.APPEARED if there else Kind.VANISHED, path, synthesized=True)
-
-    def _resolve_doubts(self, now: float) -> None:
-        for key, (due, path) in list(self._doubts.items()):
-            if due <= now:
-                del self._doubts[key]
-                if os.path.lexists(path):
-                    self._outbox.tell(Kind.APPEARED, path, synthesized=True)
 
     # -- roots that are hard to watch ----------------------------------------------------------------------------
 

@@ -47,6 +47,12 @@ def refused_notice(why: str) -> Notice:
     )
 
 
+def remote_notice(found: list[tuple[str, str]]) -> Notice:
+    """Folders that are polled for the sake of their file system: (path, type)."""
+    named = ", ".join(f"{path} ({kind})" for path, kind in found[:3]) + (", ..." if len(found) > 3 else "")
+    return Notice(f"polling what the kernel does not tell of: {named}", detail=True)
+
+
 def unreadable_notice(paths: list[str]) -> Notice:
     """Directories that may not be read."""
     if len(paths) == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from autoreload.core.change import Change, Kind
@@ -19,6 +19,10 @@ INTERVAL = 1.0
 """s between two looks at least."""
 SHARE = 50
 """And so many times what a look takes: at most 2 % of a core."""
+LIVELY = 30.0
+"""s after a change in which it looks more often, as the next one is likely to come soon."""
+LIVELY_INTERVAL = 0.25
+LIVELY_SHARE = 10
 
 TICK = 20_000_000
 """ns. File times change once a tick, some milliseconds on old kernels: two saves within one may look the same."""
@@ -34,8 +38,10 @@ time, it is told once more.
 class PollingBackend:
     """Watches by comparing times, sizes and inodes: see `Backend` for the contract."""
 
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int) -> None:
-        """`since`: CLOCK_REALTIME_COARSE, ns."""
+    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, interval: float | None = None) -> None:
+        """`since`: CLOCK_REALTIME_COARSE, ns. `interval`: s between two looks, whatever they take; None: as above."""
+        self._interval = interval
+        self._lively_until = 0.0
         self._interest = interest
         self._outbox = Outbox()
         self._trees: dict[Root, _Tree] = {}
@@ -75,8 +81,18 @@ class PollingBackend:
             self._took += time.monotonic() - began
             self._pass = None
             if all(tree.since is None for tree in self._trees.values()):  # else some were added meanwhile
-                self._next = now + max(INTERVAL, SHARE * self._took)
-        return self._outbox.take()
+                self._next = now + self._pause(now)
+        changes = self._outbox.take()
+        if changes:
+            self._lively_until = now + LIVELY
+        return changes
+
+    def _pause(self, now: float) -> float:
+        if self._interval is not None:
+            return self._interval
+        if now < self._lively_until:
+            return max(LIVELY_INTERVAL, LIVELY_SHARE * self._took)
+        return max(INTERVAL, SHARE * self._took)
 
     def rejudge(self) -> None:
         """Start anew; what is found in folders that were ignored so far is no news if it is older than this."""
@@ -105,6 +121,10 @@ class PollingBackend:
         """How many it looks at."""
         return sum(len(tree.folders) for tree in self._trees.values())
 
+    def directories_of(self, others: Collection[Root]) -> int:
+        """How many, without those of the `others`."""
+        return sum(len(tree.folders) for root, tree in self._trees.items() if root not in others)
+
     def add(self, root: Root, since: int) -> None:
         """Look after it. Files found there are news if their ctime is at or after `since` (ns)."""
         self._trees[root] = _Tree(since)
@@ -114,6 +134,25 @@ class PollingBackend:
         """No longer. The paths of all files that were known in it."""
         tree = self._trees.pop(root, None)
         return [f"{path}/{name}" for path, files in tree.folders.items() for name in files] if tree is not None else []
+
+    def drop_all(self, but: Collection[Root]) -> None:
+        """No longer look after anything but these."""
+        self._trees = {root: tree for root, tree in self._trees.items() if root in but}
+
+    def note(self, path: str, there: bool) -> None:
+        """This file has been told of by someone else: as it is now, it is no news."""
+        folder, _, name = path.rpartition("/")
+        for root, tree in self._trees.items():
+            if root.path == path if root.single else path.startswith(root.path.rstrip("/") + "/"):
+                files = tree.folders.setdefault(folder, {})
+                try:
+                    info = os.stat(path, follow_symlinks=root.single) if there else None
+                except OSError:
+                    info = None
+                if info is None:
+                    files.pop(name, None)
+                else:
+                    files[name] = _signature(info, info.st_ctime_ns + 1)
 
     # -- looking -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,89 @@
+"""What is mounted at or below the roots: which of it has to be polled, and whether that has changed."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Callable, Sequence
+
+from autoreload.linux.mounts import MOUNTINFO, Mount, is_below, mount_of, mounts, mounts_below
+from autoreload.watch.backend import Root
+
+REMOTE = frozenset(
+    # of another machine
+    "nfs nfs4 cifs smb3 smbfs ncpfs afs ceph glusterfs lustre beegfs gpfs orangefs ocfs2 gfs2 coda "
+    # of the host of a virtual machine; 9p is also what Windows drives are in WSL 2, drvfs in WSL 1
+    "9p v9fs drvfs virtiofs vboxsf vmhgfs prl_fs fakeowner hostfs shfs".split()
+)
+"""Types of file systems that are changed from another side, of which nothing is sent here: inotify(7)."""
+PSEUDO = frozenset(
+    "proc sysfs cgroup cgroup2 devpts devtmpfs mqueue debugfs tracefs securityfs bpf pstore configfs fusectl hugetlbfs "
+    "rpc_pipefs nsfs binfmt_misc efivarfs autofs ramfs".split()
+)
+"""Types of which there is nothing to watch."""
+
+
+def is_remote(kind: str) -> bool:
+    """Is such a file system changed from another side? `fuseblk` is a disk of this machine (ntfs-3g)."""
+    return kind in REMOTE or kind == "fuse" or kind.startswith("fuse.")
+
+
+class Mounted:
+    """The mounts that concern some roots."""
+
+    def __init__(self, roots: Sequence[Root], table: Callable[[], list[Mount]] = mounts) -> None:
+        """`table` gives all mounts."""
+        self._roots = roots
+        self._table = table
+        self._points: dict[str, int] = {}
+        self.remote: dict[Root, Mount] = {}
+        """What has to be polled."""
+        # poll(2) tells of a change once for each descriptor. One is for whoever waits, the other one for `changed`.
+        self._waited, self._asked = _open(), _open()
+        self._poll = select.poll()
+        if self._asked >= 0:
+            self._poll.register(self._asked, select.POLLPRI)
+        self.update()
+
+    def fileno(self) -> int:
+        """Has an exceptional condition (POLLPRI) when something was mounted; -1 without /proc."""
+        return self._waited
+
+    def changed(self) -> bool:
+        """Was something mounted or unmounted, anywhere, since the last call?"""
+        return self._asked >= 0 and bool(self._poll.poll(0))
+
+    def update(self) -> list[str]:
+        """Look again. Where something was mounted or unmounted below the roots, as paths below them."""
+        table = self._table()
+        points: dict[str, int] = {}
+        self.remote = {}
+        for root in self._roots:
+            real = os.path.realpath(root.path)
+            around = mount_of(real, table)
+            if around is not None and is_remote(around.kind):
+                self.remote[root] = around
+            if root.single:
+                continue
+            for mount in mounts_below(real, table):
+                if mount.kind not in PSEUDO:
+                    told = root.path.rstrip("/") + mount.point[len(real.rstrip("/")) :]
+                    points[told] = mount.id
+                    if is_remote(mount.kind) and not any(is_below(told, known.path) for known in self.remote):
+                        self.remote[Root(told)] = mount
+        before, self._points = self._points, points
+        return sorted({point for point, _ in before.items() ^ points.items()})
+
+    def close(self) -> None:
+        """Let go of the descriptors."""
+        for descriptor in (self._waited, self._asked):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._waited = self._asked = -1
+
+
+def _open() -> int:
+    try:
+        return os.open(MOUNTINFO, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
