@@ -39,6 +39,7 @@ EXAMPLES = {
     "debounce": Example("autoreload --debounce 200ms make", 'debounce = "200ms"'),
     "postpone": Example("autoreload -p pytest -q", "postpone = true"),
     "on_exit": Example("autoreload --on-exit restart python worker.py", 'on-exit = "restart"'),
+    "no_content_check": Example("autoreload --no-content-check make", "no-content-check = true"),
     "clear": Example("autoreload -c pytest -q", "clear = true"),
     "quiet": Example("autoreload -q python app.py", "quiet = true"),
     "verbose": Example("autoreload -v python app.py", "verbose = true"),

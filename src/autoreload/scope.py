@@ -151,6 +151,10 @@ class Scope:
         """Does a change of this file count?"""
         return self._filter.judge(path)
 
+    def counts(self, path: str) -> bool:
+        """The same, without the reason."""
+        return self._filter.judge(path).counts
+
     def reread(self, path: str) -> bool:
         """If this is an ignore file, read it again. True if every directory must be judged again."""
         directory, name = os.path.split(path)

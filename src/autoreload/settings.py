@@ -22,6 +22,7 @@ class Settings(NamedTuple):
     debounce: float = 0.005
     postpone: bool = False
     on_exit: str = "wait"
+    no_content_check: bool = False
     clear: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -213,6 +214,15 @@ in the middle of its save is waited for in any case. A larger value here raises 
 of 10 s or more starts the count again. `quit` ends autoreload with the exit code of the command (128 + N if signal N
 killed it, 127 or 126 if it could not be executed).""",
         metavar="wait|restart|quit",
+    ),
+    Option(
+        "no_content_check",
+        None,
+        "restart also for a change that left the content of its file as it was",
+        """Without this option autoreload reads, in the background, what the files that matter hold when the command
+is started (up to 1 MiB each, 256 MiB in all and 262,144 files, which takes 12 MiB of memory; of larger files the time,
+the size and the inode stand for the content). A file that is written again with the same content, `touch`ed, or changed
+there and back, then restarts nothing. With it nothing is read, and `touch` restarts the command.""",
     ),
     Option(
         "clear",

@@ -29,3 +29,5 @@ class Change(NamedTuple):
     """Absolute; bytes that are not UTF-8 as surrogates (os.fsdecode)."""
     synthesized: bool = False
     """Found by looking at the disk, not told by the kernel."""
+    pid: int = 0
+    """Of the process that did it; 0: nobody knows."""

@@ -7,11 +7,12 @@ so stopping it may begin. It is SETTLED once nothing has changed for the quiet t
 two the stop overlaps the wait. (Not in a burst that overtook a start: a command restarted by changes that never cease,
 perhaps its own output, would be stopped as soon as it is started, and never get anywhere.) The quiet time is short for
 one file, longer once several files changed, and longer still when the changes overtook a start (a formatter that takes
-a while for each file).
+a while for each file), or Git is at work. While it is, nothing is stopped before the burst is settled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -28,7 +29,10 @@ OVERTAKEN_WITHIN = 0.3
 """A change of another file so soon after a start belongs to the burst that caused the start, seconds."""
 LONGEST_BURST_OF_ONE = 0.5
 LONGEST_BURST_OF_SEVERAL = 10.0
+LONGEST_BURST_OF_GIT = 30.0
 """A writer that never pauses cannot put off the start for longer than these, seconds."""
+LOOK_AGAIN = 0.02
+"""How often the reason for being patient is looked at again, seconds."""
 RETURN_WITHIN = 0.1
 """A file that vanished may be in the middle of a save (backup and rename): so long its return is awaited, seconds."""
 CLOSE_WITHIN = 1.0
@@ -75,6 +79,7 @@ class Debounce:
         self._started_at: float | None = None
         self._started_for: frozenset[str] = frozenset()
         self._spacing = 0.0
+        self._patience = 0.0
 
     def add(self, change: Change, now: float) -> None:
         """Take note of a change that counts."""
@@ -106,7 +111,7 @@ class Debounce:
             return Phase.CHANGING
         if now >= self._settles_at():
             return Phase.SETTLED
-        return Phase.CHANGING if self._overtakes else Phase.CERTAIN
+        return Phase.CHANGING if self._overtakes or self._patience else Phase.CERTAIN
 
     def deadline(self) -> float | None:
         """The next moment after the last look at `phase` at which it may differ though nothing was added; None: never.
@@ -116,6 +121,8 @@ class Debounce:
         moments = [file.until for file in self._unfinished.values()]
         if self._changed:
             moments += [self._first + self._shortest, self._settles_at()]
+            if self._patience:
+                moments.append(self._looked + LOOK_AGAIN)
         return min((moment for moment in moments if moment > self._looked), default=None)
 
     def changed(self) -> dict[str, Kind]:
@@ -125,9 +132,27 @@ class Debounce:
     def take(self, now: float) -> dict[str, Kind]:
         """As `changed`; a start is made for them at `now`, and the next burst begins."""
         burst, self._changed = self._changed, {}
+        self._patience = 0.0
         self._started_at = now
         self._started_for = frozenset(burst)
         return burst
+
+    def forgive(self, paths: Iterable[str]) -> None:
+        """These changes changed nothing, as it turned out: they are no reason for a start."""
+        for path in paths:
+            self._changed.pop(path, None)
+        if not self._changed:
+            self._patience = 0.0
+
+    @property
+    def patience(self) -> float:
+        """See `be_patient`."""
+        return self._patience
+
+    def be_patient(self, quiet: float) -> None:
+        """Somebody is known to be at work on many files: the present burst is over after so many seconds without a
+        change, and nothing is stopped before. 0: as always."""
+        self._patience = quiet if self._changed else 0.0
 
     def space_starts(self, seconds: float) -> None:
         """Put at least `seconds` between two starts from here on."""
@@ -152,8 +177,10 @@ class Debounce:
     def _settles_at(self) -> float:
         several = len(self._changed) > 1 or self._longer > self._shortest
         held_until = max((file.until for file in self._unfinished.values() if file.holds), default=0.0)
-        quiet = max(self._longer, QUIET_SEVERAL if several else 0.0)
+        quiet = max(self._longer, QUIET_SEVERAL if several else 0.0, self._patience)
         longest = LONGEST_BURST_OF_SEVERAL if several or held_until else LONGEST_BURST_OF_ONE
+        if self._patience:
+            longest = LONGEST_BURST_OF_GIT
         settled = min(max(self._last + quiet, held_until), self._first + max(quiet, longest))
         if self._spacing and self._started_at is not None:
             settled = max(settled, self._started_at + self._spacing)

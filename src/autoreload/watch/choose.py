@@ -71,6 +71,10 @@ class CombinedBackend:
         """What both have to tell."""
         return self._inotify.read(now) + self._polling.read(now)
 
+    def told_until(self) -> int:
+        """The earlier one."""
+        return min(self._inotify.told_until(), self._polling.told_until())
+
     def rejudge(self) -> None:
         """Both judge again."""
         self._inotify.rejudge()
