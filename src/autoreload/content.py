@@ -117,7 +117,7 @@ class Content:
 
     # -- what happens --------------------------------------------------------------------------------------------------
     def started(self, moment: int) -> None:
-        """The command is about to be started. `moment`: `file_time()` of now, or from before."""
+        """The command is about to be started. `moment`: no file that changes from now on has an older ctime (ns)."""
         self._again.update(dict.fromkeys(self._known.started(moment)))
         self._then = [_inode(path) for path in self._places]
         self._trusted = True

@@ -19,7 +19,7 @@ from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import CODE_EXTENSIONS, PRECIOUS_NAMES, PYTHON_EXTENSIONS, Rules
 from autoreload.core.habits import TOLD_AFTER, Habits
-from autoreload.linux.clock import file_time
+from autoreload.linux.clock import changed_from_now, file_time
 from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import events
 from autoreload.process.family import Family
@@ -341,7 +341,7 @@ class Session:
         self._learn(burst, now)
         self._remove_stale_bytecode()
         if self._content is not None:
-            self._content.started(file_time())
+            self._content.started(changed_from_now())
         self._runner.start(action.run)
 
     def _learn(self, burst: Iterable[str], now: float) -> None:

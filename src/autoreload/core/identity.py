@@ -27,6 +27,8 @@ MOST_FILES = 1 << 18
 _SHARDS = 1 << 8
 _FIRST_SLOTS = 1 << 3
 _FREE, _DROPPED = 0, 1
+_STEPS_OF_TIME = ((1_000_000_000, 2_000_000_000), (1_000_000, 10_000_000), (1_000, 1_000), (100, 100))
+"""ns: a time that is a multiple of the first may be that of a file system that rounds down to the second."""
 
 
 class Identities:
@@ -112,10 +114,11 @@ class Identities:
 
 def latest(time: int) -> int:
     """The latest moment at which a file can have changed whose file system says `time`: some keep whole seconds (FAT:
-    two), others milliseconds."""
-    if time % 1_000_000:
-        return time
-    return time + (10_000_000 if time % 1_000_000_000 else 2_000_000_000)
+    two), others milliseconds, microseconds, or tenths of these."""
+    for unit, step in _STEPS_OF_TIME:
+        if time % unit == 0:
+            return time + step
+    return time
 
 
 class Table:
