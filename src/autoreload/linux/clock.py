@@ -23,8 +23,9 @@ def file_time() -> int:
 def changed_from_now() -> int:
     """The latest moment that is known to be no later than the ctime of any file that changes from now on.
 
-    As `file_time`, or, since Linux 6.13, nearly the present: there a file that was looked at and then changes gets the
-    time of that very moment, and no file that changes later, wherever, gets an older one ("multigrain timestamps").
+    As `file_time`, or, since Linux 6.13, nearly the present: there a file that was looked at in this tick and changes
+    again gets the time of that very moment, and no file that changes later, wherever, gets an older one ("multigrain
+    timestamps").
     """
     global _probe
     if _probe == -1:
@@ -35,8 +36,9 @@ def changed_from_now() -> int:
     if _probe < 0:
         return file_time()
     try:
-        mode = os.fstat(_probe).st_mode
-        os.fchmod(_probe, 0o600 if mode & 0o100 else 0o700)
-        return max(file_time(), os.fstat(_probe).st_ctime_ns)
+        for mode in (0o600, 0o700):  # the first gets the time of the tick
+            os.fchmod(_probe, mode)
+            changed = os.fstat(_probe).st_ctime_ns
     except OSError:
         return file_time()
+    return max(changed, file_time())
