@@ -23,6 +23,8 @@ SLICE = 0.002
 """Seconds of reading at a time. Then a pause of the same length: the command is starting and needs the processor."""
 PAUSE_FIRST, PAUSE_LONGEST = 0.005, 1.0
 """How long the backend is waited for until it is asked again, seconds."""
+TO_NAME = 0.0005
+"""Once it is clear that there is a restart, it is put off for so long to find out which files it is for, seconds."""
 _HOW = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """O_NONBLOCK: what is a pipe by now must not be waited for."""
 _BY_CONTENT, _BY_TIME = b"c", b"t"
@@ -41,18 +43,19 @@ class Interest(Protocol):
 class Reading(NamedTuple):
     """What was found at a path."""
 
-    identity: bytes
+    identity: bytes | None
+    """None: it is no file, cannot be read, or is changing just now."""
     ctime: int
     """Of what was found last on the way (ns): neither it nor a link to it has changed since."""
     size: int = 0
     """Bytes that were read."""
 
 
-def read(path: str, content: bool = True) -> Reading | None:
-    """What is at `path` now: its content (unless it is large, or that is not wanted) and, of a link, where it leads.
+UNREADABLE = Reading(None, 0)
 
-    None: it is no file, cannot be read, or is changing just now.
-    """
+
+def read(path: str, content: bool = True) -> Reading:
+    """What is at `path` now: its content (unless it is large, or that is not wanted) and, of a link, where it leads."""
     link, changed = b"", 0
     try:
         try:
@@ -66,26 +69,26 @@ def read(path: str, content: bool = True) -> Reading | None:
             changed = os.lstat(path).st_ctime_ns
             fd = os.open(path, _HOW)
     except OSError:
-        return None
+        return UNREADABLE
     try:
         return _read(fd, link, changed, content)
     except OSError:
-        return None
+        return UNREADABLE
     finally:
         os.close(fd)
 
 
-def _read(fd: int, link: bytes, changed: int, content: bool) -> Reading | None:
+def _read(fd: int, link: bytes, changed: int, content: bool) -> Reading:
     info = os.fstat(fd)
     if not stat.S_ISREG(info.st_mode):
-        return None
+        return UNREADABLE
     if not content or info.st_size > LARGEST:
         what = b"%d %d %d" % (info.st_mtime_ns, info.st_size, info.st_ino)
         return Reading(_BY_TIME + _digest(link + what), max(changed, info.st_ctime_ns))
     data = os.read(fd, info.st_size + 1)
     info = os.fstat(fd)  # after the reading: its ctime speaks for what was read
     if len(data) != info.st_size:
-        return None
+        return UNREADABLE
     return Reading(_BY_CONTENT + _digest(link + data), max(changed, info.st_ctime_ns), len(data))
 
 
@@ -182,6 +185,7 @@ class Content:
             found = next(self._walk, None)
             if found is None:
                 self._walked = True
+                self._known.walked(file_time())
                 return False
             path = found
         if path and self._known.wants(path):
@@ -190,9 +194,8 @@ class Content:
 
     def _learn(self, path: str) -> None:
         reading = read(path, self._bytes < MOST_BYTES)
-        if reading is not None and reading.identity != ABSENT:
-            self._known.read(path, reading.identity, reading.ctime, file_time())
-            self._bytes += reading.size
+        self._known.read(path, reading.identity, reading.ctime, file_time())
+        self._bytes += reading.size
 
     def _files(self) -> Iterator[str]:
         """The paths of all files that matter; between them, empty ones: a moment to pause."""
@@ -223,25 +226,26 @@ class Content:
 
     # -- comparing -----------------------------------------------------------------------------------------------------
     def unchanged(self, paths: Sequence[str], clock: Callable[[], float], until: float) -> tuple[list[str], bool]:
-        """Those of the files that are what they were at the last start, in order up to the first that is not, or until
-        it is `until` by the clock. And whether one was found that is not."""
+        """Those of the files that are what they were at the last start; whether one was found that is not. Not all are
+        looked at: it ends when it is `until` by the clock, or soon after one was found."""
         if not self._trusted or [_inode(path) for path in self._places] != self._then:
             return [], True  # the command is in a folder that is no longer there: whatever comes is another file
         same: list[str] = []
+        differs = False
         for path in paths:
-            if not self._is_same(path):
-                return same, True
-            same.append(path)
+            if self._is_same(path):
+                same.append(path)
+            elif not differs:
+                differs, until = True, min(until, clock() + TO_NAME)
             if clock() >= until:
                 break
-        return same, False
+        return same, differs
 
     def _is_same(self, path: str) -> bool:
         was = self._known.was(path)
         if was is None:
             return False
-        now = read(path, content=not was.startswith(_BY_TIME))
-        return now is not None and now.identity == was
+        return read(path, content=not was.startswith(_BY_TIME)).identity == was
 
 
 def _inode(path: str) -> tuple[int, int] | None:

@@ -77,6 +77,27 @@ def made_and_removed(tree: Path) -> None:
     (tree / "probe.py").unlink()
 
 
+def a_folder_made_and_removed(tree: Path) -> None:
+    """With a file in it that was complete."""
+    (tree / "folder").mkdir()
+    (tree / "folder" / "probe.py").write_text("new")
+    shutil.rmtree(tree / "folder")
+
+
+def a_folder_moved_in_and_out(tree: Path) -> None:
+    """The same, made elsewhere."""
+    (tree.parent / "folder").mkdir()
+    (tree.parent / "folder" / "probe.py").write_text("new")
+    os.rename(tree.parent / "folder", tree / "folder")
+    os.rename(tree / "folder", tree.parent / "folder")
+
+
+def a_folder_moved_away_and_back(tree: Path) -> None:
+    """What is in it is what it was."""
+    os.rename(tree / "models", tree / "elsewhere")
+    os.rename(tree / "elsewhere", tree / "models")
+
+
 def opened_for_writing(tree: Path) -> None:
     """And closed, without a write."""
     with open(tree / "app.py", "a"):
@@ -115,12 +136,24 @@ UNCHANGED: dict[Change, str] = {
     there_and_back: "app.py",
     restored_with_its_time: "app.py",
     made_and_removed: "probe.py",
+    a_folder_moved_away_and_back: "models/partner.py",
     opened_for_writing: "app.py",
     a_large_one_opened_for_writing: "large.py",
     mapped_and_unmapped: "app.py",
     a_link_made_again: "models/link.py",
     several_rewritten: "release/one.py",
 }
+
+
+@pytest.mark.parametrize("change", [a_folder_made_and_removed, a_folder_moved_in_and_out], ids=lambda c: c.__name__)
+def test_what_leaves_no_trace_restarts_nothing(change: Change, tool: Tool) -> None:
+    """Perhaps it was gone before anybody looked: then there is nothing to explain."""
+    change(tool.project.tree)
+    later(0.3)
+    tool.project.write("cookie.py", "new")
+    tool.project.wait_for_text("cookie.py", "new")
+    assert tool.restarts() == ["cookie.py"]
+    tool.end()
 
 
 @pytest.mark.parametrize("change", UNCHANGED, ids=lambda change: change.__name__)

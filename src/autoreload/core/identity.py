@@ -40,15 +40,20 @@ class Identities:
         self._told = 0
         self._touched: dict[str, bytes | None] = {}
         """Of each file that changed since the start: what it was at the start; None: nobody knows."""
+        self._unknown: set[str] = set()
+        """Files of which nothing is known so far."""
         self._unconfirmed: dict[str, tuple[int, bytes]] = {}
+        self._walked: int | None = None
+        self._whole = False
+        """Is everything known? What is in neither the table nor among the unknown was not there then."""
 
     def __len__(self) -> int:
-        return len(self._table) + len(self._unconfirmed)
+        return len(self._table)
 
     @property
     def full(self) -> bool:
         """Can no more files be kept in mind?"""
-        return len(self) >= self._table.most
+        return len(self._table) + len(self._unconfirmed) + len(self._unknown) >= self._table.most
 
     @property
     def unconfirmed(self) -> bool:
@@ -62,17 +67,18 @@ class Identities:
 
     def started(self, moment: int) -> list[str]:
         """The command is started at `moment`. The files that have to be read again."""
-        again = list(self._touched)
-        for path in again:
+        for path in self._touched:
             self._table.drop(path)
+        self._unknown.update(self._touched)
         self._touched = {}
         self._started = moment
-        return again
+        return list(self._unknown)
 
     def forget(self) -> None:
         """Nothing is known any more: changes may have gone unheard."""
         self._table = Table(self._table.most)
-        self._unconfirmed = {}
+        self._unconfirmed, self._unknown = {}, set()
+        self._walked, self._whole = None, False
         self._touched = dict.fromkeys(self._touched)
 
     def heard(self, change: Change) -> None:
@@ -82,9 +88,12 @@ class Identities:
             return
         was: bytes | None = None
         if self._unconfirmed.pop(path, None) is None and self.caught_up:
-            was = self._table.get(path)
-            if was is None and change.kind is Kind.OPENED and not change.synthesized:
-                was = ABSENT  # it was made since the start, and had not been removed since: that would come first
+            known = path not in self._unknown
+            was = self._table.get(path) if known else None
+            # Made since the start? It had not been removed since, that would come first.
+            made = change.kind is Kind.OPENED and not change.synthesized
+            if was is None and (made or (known and self._whole)):
+                was = ABSENT
         self._touched[path] = was
 
     def told(self, until: int) -> None:
@@ -92,24 +101,35 @@ class Identities:
         self._told = until
         for path, (at, identity) in list(self._unconfirmed.items()):
             if at >= until:
-                break  # they are in order
+                return  # they are in order
             del self._unconfirmed[path]
-            self._table.put(path, identity)
+            if identity == ABSENT or self._table.put(path, identity):
+                self._unknown.discard(path)
+        if self._walked is not None and self._walked < until:
+            self._whole = True
 
     def wants(self, path: str) -> bool:
         """Is a reading of this file of use?"""
         return path not in self._touched
 
-    def read(self, path: str, identity: bytes, ctime: int, at: int) -> None:
-        """It was read, then its ctime was this, then it was `at`."""
-        if self._started is None or path in self._touched or latest(ctime) >= self._started:
+    def read(self, path: str, identity: bytes | None, ctime: int, at: int) -> None:
+        """It was read, then its ctime was this, then it was `at`. None: it could not be read."""
+        if self._started is None or path in self._touched or path in self._unconfirmed:
             return
-        if path not in self._unconfirmed and not self.full:
+        if identity is None or latest(ctime) >= self._started or (path not in self._unknown and self.full):
+            self._unknown.add(path)
+        else:
             self._unconfirmed[path] = at, identity
+
+    def walked(self, at: int) -> None:
+        """Every file that was there has been read, then it was `at`."""
+        self._walked = at
 
     def was(self, path: str) -> bytes | None:
         """What this file was at the last start; None: nobody knows."""
-        return self._touched[path] if path in self._touched else self._table.get(path)
+        if path in self._touched:
+            return self._touched[path]
+        return None if path in self._unknown else self._table.get(path)
 
 
 def latest(time: int) -> int:
