@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from autoreload.core.change import Change
-from autoreload.core.identity import ABSENT, SIZE, Identities
+from autoreload.core.identity import ABSENT, Identities
 from autoreload.linux.clock import file_time
 
 LARGEST = 1 << 20
@@ -27,7 +27,8 @@ TO_NAME = 0.0005
 """Once it is clear that there is a restart, it is put off for so long to find out which files it is for, seconds."""
 _HOW = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """O_NONBLOCK: what is a pipe by now must not be waited for."""
-_BY_CONTENT, _BY_TIME = b"c", b"t"
+_BY_CONTENT, _BY_TIME = b"c", b"time"
+"""What an identity begins with; of a content, its size follows. The digest is the rest."""
 
 
 class Interest(Protocol):
@@ -54,8 +55,11 @@ class Reading(NamedTuple):
 UNREADABLE = Reading(None, 0)
 
 
-def read(path: str, content: bool = True) -> Reading:
-    """What is at `path` now: its content (unless it is large, or that is not wanted) and, of a link, where it leads."""
+def read(path: str, content: bool = True, expected: bytes = ABSENT) -> Reading:
+    """What is at `path` now: its content (unless it is large, or that is not wanted) and, of a link, where it leads.
+
+    What has not even the size that is `expected` is not read: its identity is None then.
+    """
     link, changed = b"", 0
     try:
         try:
@@ -71,25 +75,28 @@ def read(path: str, content: bool = True) -> Reading:
     except OSError:
         return UNREADABLE
     try:
-        return _read(fd, link, changed, content)
+        return _read(fd, link, changed, content, expected)
     except OSError:
         return UNREADABLE
     finally:
         os.close(fd)
 
 
-def _read(fd: int, link: bytes, changed: int, content: bool) -> Reading:
+def _read(fd: int, link: bytes, changed: int, content: bool, expected: bytes) -> Reading:
     info = os.fstat(fd)
     if not stat.S_ISREG(info.st_mode):
         return UNREADABLE
     if not content or info.st_size > LARGEST:
         what = b"%d %d %d" % (info.st_mtime_ns, info.st_size, info.st_ino)
         return Reading(_BY_TIME + _digest(link + what), max(changed, info.st_ctime_ns))
+    head = _BY_CONTENT + info.st_size.to_bytes(3, "little")
+    if expected and not expected.startswith(head):
+        return UNREADABLE
     data = os.read(fd, info.st_size + 1)
     info = os.fstat(fd)  # after the reading: its ctime speaks for what was read
     if len(data) != info.st_size:
         return UNREADABLE
-    return Reading(_BY_CONTENT + _digest(link + data), max(changed, info.st_ctime_ns), len(data))
+    return Reading(head + _digest(link + data), max(changed, info.st_ctime_ns), len(data))
 
 
 def _digest(data: bytes) -> bytes:
@@ -97,7 +104,7 @@ def _digest(data: bytes) -> bytes:
         from _blake2 import blake2b  # hashlib would load OpenSSL
     except ImportError:
         from hashlib import blake2b
-    return blake2b(data, digest_size=SIZE - len(_BY_CONTENT)).digest()
+    return blake2b(data, digest_size=16).digest()
 
 
 class Content:
@@ -245,7 +252,7 @@ class Content:
         was = self._known.was(path)
         if was is None:
             return False
-        return read(path, content=not was.startswith(_BY_TIME)).identity == was
+        return read(path, content=not was.startswith(_BY_TIME), expected=was).identity == was
 
 
 def _inode(path: str) -> tuple[int, int] | None:

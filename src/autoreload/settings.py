@@ -220,7 +220,7 @@ killed it, 127 or 126 if it could not be executed).""",
         None,
         "restart also for a change that left the content of its file as it was",
         """Without this option autoreload reads, in the background, what the files that matter hold when the command
-is started (up to 1 MiB each, 256 MiB in all and 262,144 files, which takes 12 MiB of memory; of larger files the time,
+is started (up to 1 MiB each, 256 MiB in all and 262,144 files, which takes 14 MiB of memory; of larger files the time,
 the size and the inode stand for the content). A file that is written again with the same content, `touch`ed, or changed
 there and back, then restarts nothing. With it nothing is read, and `touch` restarts the command.""",
     ),

@@ -1,6 +1,6 @@
 """What the files were when the command was last started, as far as that is certain.
 
-Pure: the readings are arguments. What a file *is* was digested by whoever read it; here it is 16 bytes that are equal
+Pure: the readings are arguments. What a file *is* was digested by whoever read it; here it is 20 bytes that are equal
 or not. The times are those of files: nanoseconds of CLOCK_REALTIME_COARSE.
 
 A file is read some time after the start, so what was read is what the command can have found only if the file has not
@@ -18,12 +18,12 @@ from array import array
 
 from autoreload.core.change import Change, Kind
 
-SIZE = 16
+SIZE = 20
 """Bytes that say what a file is."""
 ABSENT = b""
 """Instead of these: there is no such file."""
 MOST_FILES = 1 << 18
-"""How many files are kept in mind: 12 MiB of table, whatever their names."""
+"""How many files are kept in mind: 14 MiB of table, whatever their names."""
 _SHARDS = 1 << 8
 _FIRST_SLOTS = 1 << 3
 _FREE, _DROPPED = 0, 1
@@ -142,7 +142,7 @@ def latest(time: int) -> int:
 
 
 class Table:
-    """From paths to identities, in 24 bytes a slot: a dictionary would take ten times as much.
+    """From paths to identities, in 28 bytes a slot: a dictionary would take eight times as much.
 
     Instead of a path there is its hash. Two paths of 250,000 share one with a probability of 1 in 10^8; then the one
     is taken to be what the other is, which is the same only if their contents are.
