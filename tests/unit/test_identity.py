@@ -1,4 +1,4 @@
-"""The table of identities, and the times of file systems that round. What is decided: tests/property/test_identity.py."""
+"""The table of identities, its limits, and file systems that round times."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_table_takes_no_more_than_it_may() -> None:
 
 
 def test_the_table_is_small() -> None:
-    """Less than 60 bytes a file, however long its path, and nearly nothing for a few."""
+    """Less than 80 bytes a file, however long its path, and nearly nothing for a few."""
 
     def size(table: Table) -> int:
         return sum(sys.getsizeof(getattr(shard, slot)) for shard in table._shards for slot in ("_keys", "_values"))
@@ -55,7 +55,7 @@ def test_the_table_is_small() -> None:
     assert size(table) < 150_000
     for number in range(50_000):
         table.put(f"/a/rather/long/path/of/a/file/{number}", identity(number))
-    assert size(table) < 60 * 50_000
+    assert size(table) < 80 * 50_000
 
 
 @pytest.mark.parametrize(
