@@ -171,7 +171,7 @@ class Content:
         due = self.deadline()
         if due is None or now < due:
             return
-        if not self._known.caught_up or (self._walked and not self._again):
+        if not self._known.caught_up or self._known.crowded or (self._walked and not self._again):
             self._next = now + self._pause
             self._pause = min(2 * self._pause, PAUSE_LONGEST)
             return

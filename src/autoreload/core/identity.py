@@ -24,6 +24,7 @@ ABSENT = b""
 """Instead of these: there is no such file."""
 MOST_FILES = 1 << 18
 """How many files are kept in mind: 14 MiB of table, whatever their names."""
+MOST_UNCONFIRMED = 10_000
 _SHARDS = 1 << 8
 _FIRST_SLOTS = 1 << 3
 _FREE, _DROPPED = 0, 1
@@ -59,6 +60,11 @@ class Identities:
     def unconfirmed(self) -> bool:
         """Is there a reading of which it is not certain that no change preceded it?"""
         return bool(self._unconfirmed)
+
+    @property
+    def crowded(self) -> bool:
+        """Are there so many that no more should be read before that is certain?"""
+        return len(self._unconfirmed) >= MOST_UNCONFIRMED
 
     @property
     def caught_up(self) -> bool:
@@ -99,12 +105,15 @@ class Identities:
     def told(self, until: int) -> None:
         """Everything that happened before `until` has been heard."""
         self._told = until
-        for path, (at, identity) in list(self._unconfirmed.items()):
+        confirmed = []
+        for path, (at, identity) in self._unconfirmed.items():
             if at >= until:
-                return  # they are in order
-            del self._unconfirmed[path]
+                break  # they are in order
+            confirmed.append(path)
             if identity == ABSENT or self._table.put(path, identity):
                 self._unknown.discard(path)
+        for path in confirmed:
+            del self._unconfirmed[path]
         if self._walked is not None and self._walked < until:
             self._whole = True
 
