@@ -151,8 +151,8 @@ class Session:
             self._slow_stop_at = None
             if not self._lifecycle.ending:
                 self._report.slow_stop(self._debounce.changed(), self._job.settings.stop_timeout - SLOW_STOP)
-        if self._content is not None and self._content_has_time and not ready:
-            self._read_contents(self._content)
+        if self._content is not None:
+            self._read_contents(self._content, not ready)
 
     @property
     def _content_has_time(self) -> bool:
@@ -160,8 +160,9 @@ class Session:
         at_rest = self._lifecycle.state in (life.State.IDLE, life.State.RUNNING)
         return at_rest and self._phase is Phase.QUIET and self._slow_stop_at is None
 
-    def _read_contents(self, content: Content) -> None:
-        content.work(time.monotonic())
+    def _read_contents(self, content: Content, idle: bool) -> None:
+        if idle and self._content_has_time:
+            content.work(time.monotonic())
         if content.complete and not self._content_told:
             self._content_told = True
             self._report.detail(f"the content of {len(content)} files is known")
