@@ -7,7 +7,7 @@ import signal
 from functools import partial
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autoreload.core import lifecycle as life
@@ -22,6 +22,7 @@ HAPPENINGS = st.one_of(
     st.tuples(st.just("change"), FILES),
     st.tuples(st.just("change"), FILES),
     st.tuples(st.just("change"), FILES),
+    st.tuples(st.sampled_from(["again", "back"]), FILES),
     st.tuples(st.sampled_from(["vanish", "open", "modify"]), FILES),
     st.tuples(st.just("exit"), st.sampled_from([0, 1, -11]), st.booleans()),
     st.tuples(st.just("guard"), st.none()),
@@ -42,6 +43,10 @@ def play(world: World, trace: Trace) -> None:
         moment += delay
         if what == "exit":
             world.later(moment, partial(world.command_exits, *details))
+        elif what == "again":
+            world.later(moment, partial(world.save_again, details[0]))
+        elif what == "back":
+            world.later(moment, partial(world.change_back, details[0]))
         elif what == "guard":
             world.later(moment, world.guard_is_killed)
         else:
@@ -51,6 +56,12 @@ def play(world: World, trace: Trace) -> None:
 
 @given(trace=TRACES, policy=POLICIES, starts=st.lists(DELAY, min_size=1), stops=st.lists(DELAY, min_size=1))
 @settings(max_examples=500, deadline=None)
+@example(  # all is undone when the stop is over and the burst is not
+    trace=[(1.0, ("change", "a")), (0.001, ("change", "b")), (0.02, ("back", "a")), (0.0, ("back", "b"))],
+    policy=life.Policy(),
+    starts=[0.0],
+    stops=[0.0],
+)
 def test_the_last_start_is_never_before_the_last_change(
     trace: Trace,
     policy: life.Policy,
@@ -66,6 +77,7 @@ def test_the_last_start_is_never_before_the_last_change(
     play(world, trace)
     world.run(until=10_000.0)
 
+    assert not world.stopped, "stopped, and not started again"
     if world.last_change >= 0:
         assert world.started_at
         assert world.started_at[-1] >= world.last_change
@@ -114,3 +126,17 @@ def test_a_burst_is_one_restart(gaps: list[float], stop: float) -> None:
 
     restarts = len(world.started_at) - 1
     assert restarts == 1 or sum(gaps) > 0.45  # one file alone is put off for half a second at most
+
+
+@given(gaps=st.lists(DELAY, min_size=1, max_size=30), stop=DELAY)
+@settings(max_examples=100, deadline=None)
+def test_saves_that_change_nothing_restart_nothing(gaps: list[float], stop: float) -> None:
+    """I5: however many there are, of however many files."""
+    world = World(life.Policy(), lambda: 0.001, lambda: stop)
+    world.handle(life.Begin())
+    for moment, path in zip(itertools.accumulate(gaps), itertools.cycle("abc")):
+        world.later(moment, partial(world.save_again, path))
+
+    world.run()
+
+    assert len(world.started_at) == 1

@@ -26,8 +26,13 @@ class World:
         self._alive = False
         self._run = 0
         self._stops: set[int] = set()
+        self._texts: dict[str, int] = {}
+        self._texts_then: dict[str, int] | None = None
+        self._doubtful: set[str] = set()
+        self.stopped = False
+        """The command was stopped to be started again, and has not been."""
         self.started_at: list[float] = []
-        self.last_change = -1.0
+        self._changed_at: dict[str, float] = {}
         self.exit_code: int | None = None
         self.told: list[life.Action] = []
 
@@ -40,7 +45,26 @@ class World:
         """A file changes now."""
         self.debounce.add(Change(kind, path), self.now)
         if kind in (Kind.WRITTEN, Kind.APPEARED):
-            self.last_change = self.now
+            self._texts[path] = self._texts.get(path, 0) + 1
+            self._changed_at[path] = self.now
+        else:
+            self._doubtful.add(path)
+
+    @property
+    def last_change(self) -> float:
+        """When a file became what it is, if it is another than at the last start; -1: never."""
+        return max(self._changed_at.values(), default=-1.0)
+
+    def change_back(self, path: str) -> None:
+        """A file becomes what it was at the last start."""
+        if self._texts_then is not None:
+            self._texts[path] = self._texts_then.get(path, 0)
+            self._changed_at.pop(path, None)
+        self.save_again(path)
+
+    def save_again(self, path: str) -> None:
+        """A file is written, and is what it was."""
+        self.debounce.add(Change(Kind.WRITTEN, path), self.now)
 
     def command_exits(self, code: int, leaving_children: bool) -> None:
         """The command ends by itself, if it runs."""
@@ -77,12 +101,21 @@ class World:
     # -- the session's part --------------------------------------------------------------------------------------------
     def _look(self) -> None:
         phase = self.debounce.phase(self.now)
+        if phase is not self._phase and phase in (Phase.CERTAIN, Phase.SETTLED):
+            phase = self._compare(phase)
         if phase is not self._phase:
             self._phase = phase
             self.handle(life.Changing(phase))
         ticks = self.lifecycle.deadline()
         if ticks is not None and self.now >= ticks:
             self.handle(life.Ticked())
+
+    def _compare(self, phase: Phase) -> Phase:
+        if self._texts_then is None or self.stopped or self.lifecycle.state is life.State.STOPPING:
+            return phase
+        known = [path for path in self.debounce.changed() if path not in self._doubtful]
+        self.debounce.forgive([path for path in known if self._texts.get(path, 0) == self._texts_then.get(path, 0)])
+        return phase if self.debounce.changed() else self.debounce.phase(self.now)
 
     def _do(self, action: life.Action) -> None:
         if isinstance(action, life.Start):
@@ -92,11 +125,14 @@ class World:
             self._phase = Phase.QUIET
             self._run += 1
             run = self._run
-            self._alive = True
+            self._alive, self.stopped = True, False
+            self._texts_then = dict(self._texts)
+            self._doubtful.clear()
             self.started_at.append(self.now)
             self.later(self._start_takes(), lambda: self._executed(run))
         elif isinstance(action, life.Stop):
             self._stops.add(action.token)
+            self.stopped = True
             self.later(self._stop_takes(), lambda: self._emptied(action.token))
         elif isinstance(action, life.Kill):
             self.later(0.001, lambda: self._emptied(action.token))
