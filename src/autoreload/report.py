@@ -128,6 +128,14 @@ class Report:
         """Why a change does not restart the command."""
         self._line(Level.ATTENTION, f"No restart for {self._shown(path)}, {kind.value}: {reason}")
 
+    def own_write(self, path: str) -> None:
+        """The first time that the command itself wrote a file that matters."""
+        self._line(Level.ATTENTION, f"{self._shown(path)} was written by the command itself: that does not restart it")
+
+    def held_back(self, sign: str) -> None:
+        """A restart waits for Git."""
+        self._line(Level.ATTENTION, f"Git is at work ({self._shown(sign)}): the restart waits until it has finished")
+
     def stale_bytecode(self, path: str, why: str) -> None:
         """Cached bytecode of a changed source could not be removed."""
         self._line(Level.ATTENTION, f"Cannot remove {self._shown(path)}: {why}; Python may run the old code from it")

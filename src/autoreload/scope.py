@@ -200,6 +200,10 @@ class Scope:
             del self._no_packages[directory]
         return bool(found)
 
+    def counts(self, path: str) -> bool:
+        """The same, without the reason."""
+        return self._filter.judge(path).counts
+
     def reread(self, path: str) -> bool:
         """If this is an ignore file, read it again. True if every directory must be judged again."""
         directory, name = os.path.split(path)

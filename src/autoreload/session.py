@@ -12,14 +12,17 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from autoreload import git
+from autoreload.content import Content
 from autoreload.core import lifecycle as life
 from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import SOURCES
 from autoreload.core.habits import TOLD_AFTER, Habits
-from autoreload.linux.clock import file_time
+from autoreload.linux.clock import changed_from_now, file_time
 from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import events
+from autoreload.process.family import Family
 from autoreload.rules import rules_for
 from autoreload.signals import ENDING
 
@@ -39,6 +42,11 @@ RECHECK = 0.5
 """A folder made just now may become a package in so many seconds."""
 SLOW_STOP = 0.5
 """A stop that takes so long is told of before it is over, seconds."""
+SLOW_GIT = 1.0
+"""So is a restart that waits so long for Git."""
+CHECK_SLICE = 0.01
+"""The contents of a large burst are compared for so long before everybody is heard again, seconds."""
+DUE = (Phase.CERTAIN, Phase.SETTLED)
 
 
 class Session:
@@ -66,6 +74,10 @@ class Session:
         )
         self._scope: Scope
         self._backend: Backend
+        self._content: Content | None = None
+        self._content_told = False
+        self._family = Family()
+        self._own: set[str] = set()
         self._selector: selectors.BaseSelector
         self._phase = Phase.QUIET
         self._run = 0
@@ -74,6 +86,10 @@ class Session:
         self._slow_stop_at: float | None = None
         self._recheck_at: float | None = None
         self._changed_at = 0.0
+        self._stopped = False
+        """Has the command been stopped so that it can be started again? Then it will be, whatever is found out."""
+        self._comparing = False
+        self._waits_for_git: float | None = None
         self._weakness_told = False
         self._failed_path = ""
         self._exit_code: int | None = None
@@ -125,6 +141,10 @@ class Session:
         roots = [Root(path, single=not os.path.isdir(path)) for path in self._job.roots]
         started = chosen.backend == "auto"
         self._backend = open_backend(roots, self._scope, since, chosen.backend, chosen.poll or None, started)
+        if not chosen.no_content_check:
+            self._content = Content(self._scope, self._job.roots, self._command.directory)
+            if started and not chosen.postpone:
+                self._content.started(since)
 
     def _turn(self) -> None:
         """Wait, then hear everybody. The backend comes before the runner, so that a start which the runner's news
@@ -134,6 +154,8 @@ class Session:
             self._hear_signals(time.monotonic())
         now = time.monotonic()  # after a Ctrl-Z, that is much later
         self._hear_backend(now)
+        if self._content is not None:
+            self._content.told(self._backend.told_until())
         for notice in self._backend.notices():
             self._report.notice(notice.what, notice.remedy, notice.detail)
         for broken in self._scope.take_broken():
@@ -144,10 +166,29 @@ class Session:
             self._weakness_told = True
             self._report.notice(self._runner.weak, "", detail=False)
         self._hear_clock(now)
+        if self._content is not None:
+            self._read_contents(self._content, not ready)
+
+    @property
+    def _content_has_time(self) -> bool:
+        """Is there nothing better to do than to read files? Nothing is to come between a save and its start."""
+        at_rest = self._lifecycle.state in (life.State.IDLE, life.State.RUNNING)
+        return at_rest and self._phase is Phase.QUIET and self._slow_stop_at is None
+
+    def _read_contents(self, content: Content, idle: bool) -> None:
+        if idle and self._content_has_time:
+            content.work(time.monotonic())
+        if content.complete and not self._content_told:
+            self._content_told = True
+            self._report.detail(f"the content of {len(content)} files is known")
 
     def _timeout(self) -> float | None:
         now = time.monotonic()
+        if self._comparing:
+            return 0.0
+        reads = self._content is not None and self._content_has_time
         moments = (
+            self._content.deadline() if self._content is not None and reads else None,
             self._debounce.deadline() if self._phase is not Phase.SETTLED else None,
             self._lifecycle.deadline(),
             self._backend.deadline(),
@@ -200,11 +241,20 @@ class Session:
         path = change.path
         if self._scope.reread(path):
             self._backend.rejudge()
+            if self._content is not None:
+                self._content.forget()
+        if self._content is not None:
+            self._content.heard(change)
         if path.endswith(SOURCES):
             self._sources.add(path)
         counts, reason = self._scope.judge(path)
         if counts and self._habits.is_output(path):
             counts, reason = False, "the command itself writes it in each run"
+        if counts and change.pid and self._family.owns(change.pid, self._runner.guard, now):
+            counts, reason = False, "the command itself wrote it"
+            if path not in self._own:
+                self._own.add(path)
+                self._report.own_write(path)
         if counts:
             self._changed_at = now
             self._habits.changed(path)
@@ -219,10 +269,52 @@ class Session:
             self._report.not_counted(change.path, change.kind, reason)
 
     def _hear_debounce(self, now: float) -> None:
+        """Nothing is stopped before every check has said yes: is Git at work, does the content differ?"""
+        for path in self._debounce.take_unmade():
+            if self._job.settings.explain:
+                self._explain(Change(Kind.VANISHED, path), "it was not there before either")
         phase = self._debounce.phase(now)
+        if phase in DUE or self._debounce.patience:
+            phase = self._ask_git(now)
+        self._comparing = False
+        if phase is not self._phase and phase in DUE:
+            phase = self._compare(phase, now)
         if phase is not self._phase:
             self._phase = phase
             self._handle(life.Changing(phase), now)
+
+    def _ask_git(self, now: float) -> Phase:
+        """How far the burst is, given what Git does."""
+        quiet, sign = git.at_work(self._debounce.changed(), time.time_ns())
+        self._debounce.be_patient(quiet)
+        phase = self._debounce.phase(now)
+        if not sign or phase in DUE:
+            self._waits_for_git = None
+        elif self._waits_for_git is None:
+            self._waits_for_git = now + SLOW_GIT
+        elif now >= self._waits_for_git:
+            self._waits_for_git = float("inf")
+            self._report.held_back(sign)
+        return phase
+
+    def _compare(self, phase: Phase, now: float) -> Phase:
+        """How far the burst is without the files that are what they were at the last start."""
+        if self._content is None or self._stopped or self._lifecycle.state is life.State.STOPPING:
+            return phase
+        burst = self._debounce.changed()
+        until = time.monotonic() + CHECK_SLICE
+        same, differs = self._content.unchanged(list(burst), time.monotonic, until)
+        if not same:
+            return phase
+        self._debounce.forgive(same)
+        if self._job.settings.explain:
+            for path in same:
+                self._explain(Change(burst[path], path), "its content is what it was")
+        if differs:
+            return phase
+        left = self._debounce.phase(now)
+        self._comparing = left in DUE
+        return Phase.CHANGING if self._comparing else left
 
     def _hear_runner(self, told: list[events.Event], now: float) -> None:
         for event in told:
@@ -243,6 +335,8 @@ class Session:
             self._handle(life.Started(), now)
         elif isinstance(event, events.Failed):
             self._failed_path = event.what
+            if self._content is not None:
+                self._content.failed()
             self._handle(life.Failed(event.errno, event.fresh), now)
         else:
             self._hear_backend(now)  # what it wrote in the end is known before that it ended
@@ -258,6 +352,7 @@ class Session:
             self._start(action, now)
         elif isinstance(action, life.Stop):
             self._slow_stop_at = now + SLOW_STOP
+            self._stopped = True
             self._runner.stop(action.token, action.signal, action.grace, action.from_terminal)
         elif isinstance(action, life.Kill):
             self._runner.kill(action.token)
@@ -283,13 +378,19 @@ class Session:
         self._phase = Phase.QUIET
         self._run = action.run
         self._slow_stop_at = None
+        self._stopped = False
+        self._waits_for_git = None
         self._told.clear()
+        self._content_told = False
+        self._family.forget()
         self._terminal.restore()
         if self._job.settings.clear and action.cause is not life.Cause.FIRST:
             self._report.clear()
         self._report.restart(action.cause, burst, first=action.run == 1)
         self._learn(burst, now)
         self._remove_stale_bytecode()
+        if self._content is not None:
+            self._content.started(changed_from_now())
         self._runner.start(action.run)
 
     def _learn(self, burst: Iterable[str], now: float) -> None:

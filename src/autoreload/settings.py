@@ -24,6 +24,7 @@ class Settings(NamedTuple):
     poll: float | None = None
     postpone: bool = False
     on_exit: str = "wait"
+    no_content_check: bool = False
     clear: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -258,6 +259,15 @@ whatever they cost. The value must be attached: `--poll=2`, `--poll=500ms`.""",
 of 10 s or more starts the count again. `quit` ends autoreload with the exit code of the command (128 + N if signal N
 killed it, 127 or 126 if it could not be executed).""",
         metavar="wait|restart|quit",
+    ),
+    Option(
+        "no_content_check",
+        None,
+        "restart also for a change that left the content of its file as it was",
+        """Without this option autoreload reads, in the background, what the files that matter hold when the command
+is started (up to 1 MiB each, 256 MiB in all and 262,144 files, which takes 14 MiB of memory; of larger files the time,
+the size and the inode stand for the content). A file that is written again with the same content, `touch`ed, or changed
+there and back, then restarts nothing. With it nothing is read, and `touch` restarts the command.""",
     ),
     Option(
         "clear",

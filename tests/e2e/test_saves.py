@@ -74,11 +74,6 @@ def vim(tree: Path) -> None:
     subprocess.run([*call, "app.py"], cwd=tree, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
-def touch(tree: Path) -> None:
-    """touch(1), the classic way to ask for a restart."""
-    subprocess.run(["touch", "app.py"], cwd=tree, check=True)
-
-
 def rename(tree: Path) -> None:
     """Within the tree."""
     os.rename(tree / "app.py", tree / "main.py")
@@ -124,7 +119,6 @@ COUNTS: dict[Change, tuple[str, str | None]] = {
     save_with_backup: (r"app\.py", NEW),
     swap_of_a_hard_link: (r"app\.py", NEW),
     truncate_and_pieces: (r"app\.py", NEW),
-    touch: (r"app\.py", OLD),
     rename: (r"(app\.py \(deleted\)|main\.py) and 1 more", None),
     delete: (r"app\.py \(deleted\)", None),
     new_file_in_a_fresh_deep_folder: (r"a/b/c/d/new\.py", OLD),

@@ -7,7 +7,7 @@ import signal
 from functools import partial
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autoreload.core import lifecycle as life
@@ -24,6 +24,7 @@ HAPPENINGS = st.one_of(
     st.tuples(st.just("change"), FILES),
     st.tuples(st.sampled_from(["vanish", "open", "modify", "move in"]), FILES),
     st.tuples(st.just("vanish"), FILES),
+    st.tuples(st.sampled_from(["again", "back"]), FILES),
     st.tuples(st.just("exit"), st.sampled_from([0, 1, -11]), st.booleans()),
     st.tuples(st.just("guard"), st.none()),
 )
@@ -49,6 +50,10 @@ def play(world: World, trace: Trace) -> None:
         moment += delay
         if what == "exit":
             world.later(moment, partial(world.command_exits, *details))
+        elif what == "again":
+            world.later(moment, partial(world.save_again, details[0]))
+        elif what == "back":
+            world.later(moment, partial(world.change_back, details[0]))
         elif what == "guard":
             world.later(moment, world.guard_is_killed)
         else:
@@ -58,6 +63,12 @@ def play(world: World, trace: Trace) -> None:
 
 @given(trace=TRACES, policy=POLICIES, starts=st.lists(DELAY, min_size=1), stops=st.lists(DELAY, min_size=1))
 @settings(max_examples=500, deadline=None)
+@example(  # all is undone when the stop is over and the burst is not
+    trace=[(1.0, ("change", "a")), (0.001, ("change", "b")), (0.02, ("back", "a")), (0.0, ("back", "b"))],
+    policy=life.Policy(),
+    starts=[0.0],
+    stops=[0.0],
+)
 def test_what_runs_in_the_end_was_started_with_what_is_there_in_the_end(
     trace: Trace,
     policy: life.Policy,
@@ -73,7 +84,8 @@ def test_what_runs_in_the_end_was_started_with_what_is_there_in_the_end(
     play(world, trace)
     world.run(until=10_000.0)
 
-    if world.disk != dict.fromkeys("abc", 0):
+    assert not world.stopped, "stopped, and not started again"
+    if world.seen is not None or world.disk != dict.fromkeys("abc", 0):
         assert world.seen == world.disk
 
 
@@ -119,3 +131,17 @@ def test_a_burst_is_one_restart(gaps: list[float], stop: float) -> None:
     world.run()
 
     assert len(world.started_at) == 2
+
+
+@given(gaps=st.lists(DELAY, min_size=1, max_size=30), stop=DELAY)
+@settings(max_examples=100, deadline=None)
+def test_saves_that_change_nothing_restart_nothing(gaps: list[float], stop: float) -> None:
+    """I5: however many there are, of however many files."""
+    world = World(life.Policy(), lambda: 0.001, lambda: stop)
+    world.handle(life.Begin())
+    for moment, path in zip(itertools.accumulate(gaps), itertools.cycle("abc")):
+        world.later(moment, partial(world.save_again, path))
+
+    world.run()
+
+    assert len(world.started_at) == 1

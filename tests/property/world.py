@@ -26,6 +26,8 @@ class World:
         self._alive = False
         self._run = 0
         self._stops: set[int] = set()
+        self.stopped = False
+        """The command was stopped to be started again, and has not been."""
         self.started_at: list[float] = []
         self.disk: dict[str, int] = dict.fromkeys("abc", 0)
         """The version of each file that is there."""
@@ -52,6 +54,17 @@ class World:
                 self.debounce.add(Change(Kind.OPENED, path), self.now)
             self.disk[path] = next(self._versions)
         self.debounce.add(Change(kind, path), self.now)
+
+    def change_back(self, path: str) -> None:
+        """A file becomes what it was at the last start."""
+        if self.seen is not None and path in self.seen:
+            self.disk[path] = self.seen[path]
+        self.save_again(path)
+
+    def save_again(self, path: str) -> None:
+        """A file is written, and is what it was."""
+        if path in self.disk:
+            self.debounce.add(Change(Kind.WRITTEN, path), self.now)
 
     def command_exits(self, code: int, leaving_children: bool) -> None:
         """The command ends by itself, if it runs."""
@@ -88,12 +101,21 @@ class World:
     # -- the session's part --------------------------------------------------------------------------------------------
     def _look(self) -> None:
         phase = self.debounce.phase(self.now)
+        if phase is not self._phase and phase in (Phase.CERTAIN, Phase.SETTLED):
+            phase = self._compare(phase)
         if phase is not self._phase:
             self._phase = phase
             self.handle(life.Changing(phase))
         ticks = self.lifecycle.deadline()
         if ticks is not None and self.now >= ticks:
             self.handle(life.Ticked())
+
+    def _compare(self, phase: Phase) -> Phase:
+        if self.seen is None or self.stopped or self.lifecycle.state is life.State.STOPPING:
+            return phase
+        same = [path for path in self.debounce.changed() if self.disk.get(path) == self.seen.get(path)]
+        self.debounce.forgive(same)
+        return phase if self.debounce.changed() else self.debounce.phase(self.now)
 
     def _do(self, action: life.Action) -> None:
         if isinstance(action, life.Start):
@@ -103,12 +125,13 @@ class World:
             self._phase = Phase.QUIET
             self._run += 1
             run = self._run
-            self._alive = True
+            self._alive, self.stopped = True, False
             self.started_at.append(self.now)
             self.seen = dict(self.disk)
             self.later(self._start_takes(), lambda: self._executed(run))
         elif isinstance(action, life.Stop):
             self._stops.add(action.token)
+            self.stopped = True
             self.later(self._stop_takes(), lambda: self._emptied(action.token))
         elif isinstance(action, life.Kill):
             self.later(0.001, lambda: self._emptied(action.token))

@@ -8,6 +8,7 @@ from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import (
     CLOSE_WITHIN,
     LEAD,
+    LONGEST_BURST_OF_GIT,
     LONGEST_BURST_OF_ONE,
     LONGEST_BURST_OF_SEVERAL,
     LONGEST_WRITE,
@@ -297,6 +298,17 @@ def test_a_file_made_and_removed_unfinished_is_nothing(clock: Clock) -> None:
     assert clock.finish() == []
 
 
+def test_what_was_made_and_removed_is_told_of_once() -> None:
+    """So that somebody who wonders can be told."""
+    debounce = Debounce()
+    for kind in (Kind.OPENED, Kind.WRITTEN, Kind.VANISHED):
+        debounce.add(Change(kind, "probe.py"), 1.0)
+
+    assert debounce.phase(2.0) is Phase.QUIET
+    assert debounce.take_unmade() == ["probe.py"]
+    assert debounce.take_unmade() == []
+
+
 def test_an_atomic_save_is_as_fast_as_a_plain_one(clock: Clock) -> None:
     """The temporary file, made and moved away, is not waited for; nor is it named."""
     clock.at(0, Change(Kind.OPENED, "a.tmp1"), Change(Kind.MODIFIED, "a.tmp1"), written("a.tmp1"))
@@ -339,3 +351,85 @@ def test_spaced_starts_are_put_off_but_never_dropped(clock: Clock) -> None:
     clock.at(0.1, written("a"))
 
     assert clock.finish() == [(pytest.approx(QUIET), ["a"]), (pytest.approx(1.0 + QUIET), ["a"])]
+
+
+def test_a_burst_that_is_forgiven_starts_nothing() -> None:
+    """Its files are what they were; what is left of it starts for itself."""
+    debounce = Debounce()
+    for name in "abc":
+        debounce.add(written(name), 100.0)
+    assert debounce.phase(100.0 + QUIET) is Phase.CERTAIN
+
+    debounce.forgive(["a", "c", "unheard of"])
+    assert list(debounce.changed()) == ["b"]
+    assert debounce.phase(100.0 + QUIET) is Phase.SETTLED
+
+    debounce.forgive(["b"])
+    assert debounce.phase(100.0 + QUIET) is Phase.QUIET
+    assert debounce.deadline() is None
+
+
+def test_what_follows_a_forgiven_burst_is_a_burst_of_its_own(clock: Clock) -> None:
+    """With its own times, though it came soon after."""
+    clock.at(0, written("a"))
+    clock.debounce.forgive(["a"])
+    clock.at(2 * MS, written("b"))
+
+    assert clock.finish() == [(pytest.approx(2 * MS + QUIET), ["b"])]
+
+
+def test_a_file_in_the_middle_of_its_save_is_not_forgiven_with_the_rest(clock: Clock) -> None:
+    """It was as before when it was looked at; what comes of the save is another change."""
+    clock.at(0, written("a"))
+    clock.at(1 * MS, Change(Kind.VANISHED, "a"))
+    clock.debounce.forgive(["a"])
+
+    assert clock.finish() == [(pytest.approx(1 * MS + RETURN_WITHIN + QUIET), ["a"])]
+
+
+def test_patience_puts_off_the_stop_and_the_start_until_it_is_quiet(clock: Clock) -> None:
+    """Git is at work: nothing is stopped in the middle of it."""
+    for i in range(10):
+        clock.at(i * 0.2, written(f"f{i}"))
+        clock.debounce.be_patient(0.5)
+
+    [(when, files)] = clock.finish()
+    assert len(files) == 10
+    assert when == pytest.approx(9 * 0.2 + 0.5)
+    assert clock.first_stop == pytest.approx(when)
+
+
+def test_patience_has_an_end(clock: Clock) -> None:
+    """Changes that never cease, while a lock was left behind: they cannot put off the start for ever."""
+    moment = 0.0
+    while not clock.starts:
+        clock.at(moment, written("a"))
+        clock.debounce.be_patient(0.5)
+        moment += 0.1
+
+    assert clock.starts[0][0] == pytest.approx(LONGEST_BURST_OF_GIT, abs=0.11)
+
+
+def test_when_the_reason_for_patience_is_gone_the_burst_is_as_any_other(clock: Clock) -> None:
+    """The reason is looked at often, also when nothing happens."""
+    clock.at(0, written("a"))
+    clock.debounce.be_patient(0.5)
+    clock.at(0.1, written("b"))
+    due = clock.debounce.deadline()
+    assert due is not None
+    assert due < clock.now + 0.05
+
+    clock.debounce.be_patient(0.0)
+    assert clock.finish() == [(pytest.approx(0.1 + QUIET_SEVERAL), ["a", "b"])]
+
+
+def test_patience_is_for_the_present_burst_alone(clock: Clock) -> None:
+    """The next one begins without; and where there is none there is nothing to be patient about."""
+    clock.at(0, written("a"))
+    clock.debounce.be_patient(0.5)
+    clock.at(2.0, written("a"))
+    assert clock.debounce.patience == 0.0
+    assert clock.finish()[1] == (pytest.approx(2.0 + QUIET), ["a"])
+
+    clock.debounce.be_patient(0.5)
+    assert clock.debounce.patience == 0.0

@@ -71,6 +71,14 @@ Telling = Callable[[Report], None]
         ),
         (lambda r: r.exited(0, 1.0, State.FINISHED, 0.0), "Process exited with code 0 after 1.0 s"),
         (
+            lambda r: r.own_write("/app/state.json"),
+            "state.json was written by the command itself: that does not restart it",
+        ),
+        (
+            lambda r: r.held_back("/app/.git/index.lock"),
+            "Git is at work (.git/index.lock): the restart waits until it has finished",
+        ),
+        (
             lambda r: r.failed("./srv -c x", "./srv", errno.ENOENT, State.IDLE),
             "Cannot start ./srv: there is no such file or command (check its name and PATH); waiting for a change",
         ),

@@ -30,4 +30,4 @@ class Change(NamedTuple):
     synthesized: bool = False
     """Found by looking at the disk, not told by the kernel."""
     pid: int = 0
-    """Of the process that did it, where that is known."""
+    """Of the process that did it; 0: nobody knows."""

@@ -7,11 +7,12 @@ so stopping it may begin. It is SETTLED once nothing has changed for the quiet t
 two the stop overlaps the wait. (Not in a burst that overtook a start: a command restarted by changes that never cease,
 perhaps its own output, would be stopped as soon as it is started, and never get anywhere.) The quiet time is short for
 one file, longer once several files changed, and longer still when the changes overtook a start (a formatter that takes
-a while for each file).
+a while for each file), or Git is at work. While it is, nothing is stopped before the burst is settled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ OVERTAKEN_WITHIN = 0.3
 """A change of another file so soon after a start belongs to the burst that caused the start, seconds."""
 LONGEST_BURST_OF_ONE = 0.5
 LONGEST_BURST_OF_SEVERAL = 10.0
+LONGEST_BURST_OF_GIT = 30.0
 """A writer that never pauses cannot put off the start for longer than these, seconds. The second is also for one file
 and another that is in the middle of its save."""
 LEARN_WITHIN = 0.04
@@ -39,6 +41,8 @@ LEARN_WITHIN = 0.04
 runs on save): the pauses of the next ones are waited for, half as long again, seconds."""
 FORGET_AFTER = 10
 """So many bursts without such a change, and what was learned counts half."""
+LOOK_AGAIN = 0.02
+"""How often the reason for being patient is looked at again, seconds."""
 RETURN_WITHIN = 0.1
 """A file that vanished may be in the middle of a save (backup and rename): so long its return is awaited, seconds."""
 CLOSE_WITHIN = 1.0
@@ -86,6 +90,7 @@ class Debounce:
         self._unfinished: dict[str, _Unfinished] = {}
         self._made: set[str] = set()
         """Files that did not exist when the burst began."""
+        self._unmade: list[str] = []
         self._first = self._last = 0.0
         self._overtakes = False
         """Did it begin so soon after a start as to belong to the burst before?"""
@@ -98,6 +103,7 @@ class Debounce:
         self._learned = 0.0
         """Seconds of quiet that bursts have been seen to need."""
         self._unsurprising = 0
+        self._patience = 0.0
 
     def add(self, change: Change, now: float) -> None:
         """Take note of a change that counts."""
@@ -133,7 +139,7 @@ class Debounce:
             return Phase.CHANGING
         if now >= self._settles_at():
             return Phase.SETTLED
-        return Phase.CHANGING if self._overtakes else Phase.CERTAIN
+        return Phase.CHANGING if self._overtakes or self._patience else Phase.CERTAIN
 
     def deadline(self) -> float | None:
         """The next moment after the last look at `phase` at which it may differ though nothing was added; None: never.
@@ -143,6 +149,8 @@ class Debounce:
         moments = [file.until for file in self._unfinished.values()]
         if self._changed:
             moments += [self._certain_at(), self._settles_at()]
+            if self._patience:
+                moments.append(self._looked + LOOK_AGAIN)
         return min((moment for moment in moments if moment > self._looked), default=None)
 
     def changed(self) -> dict[str, Kind]:
@@ -153,9 +161,33 @@ class Debounce:
         """As `changed`; a start is made for them at `now`, and the next burst begins."""
         burst, self._changed = self._changed, {}
         self._made.clear()
+        self._patience = 0.0
         self._started_at = now
         self._started_for = frozenset(burst)
         return burst
+
+    def take_unmade(self) -> list[str]:
+        """The files that were made and were gone again within one burst, and so are in none."""
+        unmade, self._unmade = self._unmade, []
+        return unmade
+
+    def forgive(self, paths: Iterable[str]) -> None:
+        """These changes changed nothing, as it turned out: they are no reason for a start."""
+        for path in paths:
+            self._changed.pop(path, None)
+            self._made.discard(path)
+        if not self._changed:
+            self._patience = 0.0
+
+    @property
+    def patience(self) -> float:
+        """See `be_patient`."""
+        return self._patience
+
+    def be_patient(self, quiet: float) -> None:
+        """Somebody is known to be at work on many files: the present burst is over after so many seconds without a
+        change, and nothing is stopped before. 0: as always."""
+        self._patience = quiet if self._changed else 0.0
 
     def space_starts(self, seconds: float) -> None:
         """Put at least `seconds` between two starts from here on."""
@@ -192,6 +224,8 @@ class Debounce:
         """
         self._made.discard(path)
         self._unfinished.pop(path, None)
+        if path not in self._changed or self._looked < self._certain_at():
+            self._unmade.append(path)
         if path in self._changed:
             if self._looked < self._certain_at():
                 del self._changed[path]
@@ -213,8 +247,10 @@ class Debounce:
     def _settles_at(self) -> float:
         several = len(self._changed) > 1 or self._goes_on
         held_until = max((file.awaited_until for file in self._unfinished.values() if file.is_awaited), default=0.0)
-        quiet = max(self._longer, QUIET_SEVERAL if several else 0.0)
+        quiet = max(self._longer, QUIET_SEVERAL if several else 0.0, self._patience)
         longest = LONGEST_BURST_OF_SEVERAL if len(self._changed) > 1 or held_until else LONGEST_BURST_OF_ONE
+        if self._patience:
+            longest = LONGEST_BURST_OF_GIT
         settled = min(max(self._last + quiet, held_until), self._first + max(quiet, longest))
         if self._spacing and self._started_at is not None:
             settled = max(settled, self._started_at + self._spacing)

@@ -58,6 +58,12 @@ class Backend(Protocol):
     def deadline(self) -> float | None:
         """When `read` wants to be called though nothing is readable (monotonic seconds); None: no need."""
 
+    def told_until(self) -> int:
+        """Every change that happened before this moment (CLOCK_REALTIME_COARSE, ns) has been told; 0: nobody knows.
+
+        What is told by a later `read` happened at or after it.
+        """
+
     def rejudge(self) -> None:
         """The interest has changed its mind about directories: judge all of them again, in later slices."""
 

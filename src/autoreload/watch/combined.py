@@ -87,6 +87,10 @@ class CombinedBackend:
             self._fall_back(self._fanotify, self._fanotify.broken)
         return changes + self._polling.read(now)
 
+    def told_until(self) -> int:
+        """The earliest."""
+        return min(self._kernel.told_until(), self._polling.told_until())
+
     def rejudge(self) -> None:
         """All judge again."""
         self._kernel.rejudge()

@@ -141,6 +141,11 @@ class FanotifyBackend:
         self._deadline = self._when(now)
         return self._outbox.take()
 
+    def told_until(self) -> int:
+        """When the queue was last found to be empty, if nothing waits to be looked at."""
+        waits = self._walk.busy or self._orphans or self._crossed or self._places.moves
+        return 0 if waits else self.good
+
     def rejudge(self) -> None:
         """Forget what was ignored; what changed unheard, while that was not known yet, is looked for on the disk."""
         self._places.forget_verdicts()

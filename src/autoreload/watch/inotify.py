@@ -130,6 +130,11 @@ class InotifyBackend:
         self._deadline = self._when(now)
         return self._outbox.take()
 
+    def told_until(self) -> int:
+        """When the queue was last found to be empty, if nothing waits to be looked at."""
+        late = self._forest.busy or self._starting or self._rescue is not None
+        return 0 if late or any(anchor.needs_lookup for anchor in self._anchors.all) else self._good
+
     def rejudge(self) -> None:
         """Look at all directories again; what is found in those that were ignored so far is no news by itself."""
         for anchor in self._anchors.all:

@@ -51,6 +51,7 @@ class PollingBackend:
         self._took = 0.0
         self._pass: Iterator[None] | None = None
         self._rejudged = 0
+        self._began = self._told = 0
         for root in roots:
             self.add(root, since)
 
@@ -72,6 +73,7 @@ class PollingBackend:
             if now < self._next or not self._trees:
                 return self._outbox.take()
             self._pass, self._took = self._look_at_all(), 0.0
+            self._began = file_time()
         began = time.monotonic()
         for _ in self._pass:
             if time.monotonic() - began >= SLICE:
@@ -81,6 +83,7 @@ class PollingBackend:
             self._took += time.monotonic() - began
             self._pass = None
             if all(tree.since is None for tree in self._trees.values()):  # else some were added meanwhile
+                self._told = self._began
                 self._next = now + self._pause(now)
         changes = self._outbox.take()
         if changes:
@@ -93,6 +96,10 @@ class PollingBackend:
         if now < self._lively_until:
             return max(LIVELY_INTERVAL, LIVELY_SHARE * self._took)
         return max(INTERVAL, SHARE * self._took)
+
+    def told_until(self) -> int:
+        """When the last look at everything began."""
+        return self._told if self._trees else file_time()
 
     def rejudge(self) -> None:
         """Start anew; what is found in folders that were ignored so far is no news if it is older than this."""
@@ -128,7 +135,7 @@ class PollingBackend:
     def add(self, root: Root, since: int) -> None:
         """Look after it. Files found there are news if their ctime is at or after `since` (ns)."""
         self._trees[root] = _Tree(since)
-        self._next = 0.0
+        self._next, self._told = 0.0, 0
 
     def drop(self, root: Root) -> list[str]:
         """No longer. The paths of all files that were known in it."""
