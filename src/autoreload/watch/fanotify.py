@@ -9,16 +9,17 @@ there. Nothing is known of the tree but what events have named:
   where they were.
 - One that is deleted had its files deleted before, of which there are events. They name a directory that is no longer
   there, but the event of its own deletion (FAN_REPORT_TARGET_FID) says where it was: see places.py.
+
+What is told of files is in file_events.py.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import time
 from collections.abc import Sequence
 
-from autoreload.core.change import Change, Kind
+from autoreload.core.change import Change
 from autoreload.linux.clock import file_time
 from autoreload.linux.fanotify import (
     FAN_CLOSE_WRITE,
@@ -34,10 +35,10 @@ from autoreload.linux.fanotify import (
 )
 from autoreload.watch.backend import Interest, Notice, Root
 from autoreload.watch.cover import Cover
-from autoreload.watch.created import Doubts
+from autoreload.watch.file_events import FileEvents
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import RememberingOutbox
-from autoreload.watch.places import NOWHERE, ROUNDS, Anchor, Place, Places
+from autoreload.watch.places import NOWHERE, ROUNDS, Anchor, Places
 from autoreload.watch.walk import Visit, Walk
 
 NEVER = 1 << 63
@@ -80,7 +81,7 @@ class FanotifyBackend:
         self._places = Places(interest, self._anchors)
         self._interest = interest
         self._walk = Walk(self._places, self._outbox)
-        self._doubts = Doubts()
+        self._files = FileEvents(self._places, self._outbox, self._walk)
         self._placeless: set[Event] = set()
         """Of the recent ones, those of directories moved from nobody knows where."""
         self._crossed = False
@@ -133,7 +134,7 @@ class FanotifyBackend:
             if self._handle([*self._orphans, *events], now):
                 calm, self._patient_until = False, now + RECENT
         if drained:
-            self._doubts.resolve(now, self._outbox.tell)
+            self._files.doubts.resolve(now, self._outbox.tell)
             self.good = drained
             if calm and (not self._orphans or now > self._patient_until):
                 self._settle(events)
@@ -199,7 +200,7 @@ class FanotifyBackend:
     def _when(self, now: float) -> float | None:
         if self._walk.busy or (self._places.moves and not self._orphans):
             return 0.0
-        doubted = self._doubts.deadline()
+        doubted = self._files.doubts.deadline()
         times = [doubted] if doubted is not None else []
         if self._orphans:
             times.append(now + RETRY)
@@ -278,7 +279,7 @@ class FanotifyBackend:
         news |= self._find_roots(folders, files)
         if news:
             for event in before:
-                self._tell_aliases(event)
+                self._files.went(event)
         written: set[tuple[bytes, bytes]] | None = None
         for event in files:
             place = self._places.where(event.folder)
@@ -287,14 +288,11 @@ class FanotifyBackend:
                 if place is None:
                     self._orphans[event] = waiting.get(event, now + PATIENCE)
             if event.mask & FAN_RENAME:
-                self._file_moved(event, place or NOWHERE)
+                self._files.moved(event, place or NOWHERE)
             elif place is not None and place.matters:
                 if event.mask & FAN_CREATE and written is None:
                     written = {(other.folder, other.name) for other in files if other.mask & _WRITING}
-                for path in self._paths(place, os.fsdecode(event.name)):
-                    self._file_event(event, path, bool(written and (event.folder, event.name) in written), now)
-                if event.mask & FAN_DELETE:
-                    self._tell_aliases(event)
+                self._files.happened(event, place, bool(written and (event.folder, event.name) in written), now)
         for event in [event for event, until in self._orphans.items() if now >= until]:
             del self._orphans[event]
             self._give_up(event)
@@ -324,12 +322,6 @@ class FanotifyBackend:
         for anchor in self._anchors:
             self._find(anchor, moved=False)
         self._look_for_changes(self.good - SLACK, lossy=True)
-
-    def _tell_aliases(self, event: Event) -> None:
-        """Something went, from a directory that was elsewhere a moment ago."""
-        place = self._places.where(event.folder)
-        for folder in place.aliases if place is not None else ():
-            self._walk.tell_truth(f"{folder}/{os.fsdecode(event.name)}")
 
     def _folder_events(self, events: list[Event]) -> bool:
         """Take note of what they say about where directories are, and look at those that were moved. Were any?"""
@@ -401,53 +393,3 @@ class FanotifyBackend:
             for anchor in self._anchors:
                 if (real, os.fsdecode(name)) in anchor.steps:
                     found[anchor] = found.get(anchor, False) or moved
-
-    def _paths(self, place: Place, name: str) -> list[str]:
-        """The paths by which a wanted file of this name in this directory is told of."""
-        wants = self._interest.wants_file
-        paths = [path for path in (f"{folder}/{name}" for folder in place.told) if wants(path)]
-        if place.step:
-            paths += [
-                anchor.root.path
-                for anchor in self._anchors
-                if anchor.root.single and anchor.target is not None
-                if anchor.target[1] == name and anchor.target[0] in place.real and anchor.root.path not in paths
-            ]
-        return paths
-
-    def _file_moved(self, event: Event, place: Place) -> None:
-        old, new = os.fsdecode(event.name), os.fsdecode(event.new_name)
-        for path in self._paths(place, old):
-            self._tell_coming_or_going(path, event.pid)
-        self._tell_aliases(event)
-        for path in self._paths(self._places.where(event.new_folder) or NOWHERE, new):
-            self._tell_coming_or_going(path, event.pid)
-
-    def _tell_coming_or_going(self, path: str, pid: int) -> None:
-        self._doubts.settle(path)
-        there = os.path.lexists(path)
-        self._outbox.tell(Kind.APPEARED if there else Kind.VANISHED, path, pid=pid)
-
-    def _file_event(self, event: Event, path: str, written: bool, now: float) -> None:
-        """What happened to one file, by all that is merged in this event."""
-        mask, pid = event.mask, event.pid
-        if mask != FAN_CREATE:
-            self._doubts.settle(path)
-        try:
-            mode = os.lstat(path).st_mode
-            writable = stat.S_ISREG(mode) or stat.S_ISLNK(mode)  # a link: of a single file, to what was written
-        except OSError:
-            if mask & FAN_DELETE:
-                self._outbox.tell(Kind.VANISHED, path, pid=pid)
-            return  # else its event follows, or came before
-        if mask == FAN_DELETE:  # and made again, of which there are other events
-            self._outbox.tell(Kind.VANISHED, path, pid=pid)
-        if mask & FAN_CLOSE_WRITE and writable:
-            self._outbox.tell(Kind.WRITTEN, path, pid=pid)
-            return
-        if mask & FAN_CREATE:
-            kind = self._doubts.judge(path, path, written, now)
-            if kind is not None:
-                self._outbox.tell(kind, path, pid=pid)
-        if mask & FAN_MODIFY and writable:
-            self._outbox.tell(Kind.MODIFIED, path, pid=pid)
