@@ -307,6 +307,8 @@ class Session:
             self._runner.kill(action.token)
         elif isinstance(action, life.TellExit):
             self._habits.exited()
+            if action.code and self._content is not None:
+                self._content.failed(but=self._debounce.pending())
             self._terminal.restore()  # else Ctrl-C might not be a signal any more, while a change is waited for
             self._report.exited(action.code, action.seconds, action.state, action.delay)
         elif isinstance(action, life.TellFailure):
