@@ -42,6 +42,7 @@ EXAMPLES = {
     "postpone": Example("autoreload -p pytest -q", "postpone = true"),
     "on_exit": Example("autoreload --on-exit restart python worker.py", 'on-exit = "restart"'),
     "no_content_check": Example("autoreload --no-content-check make", "no-content-check = true"),
+    "no_check": Example("autoreload --no-check python app.py", "no-check = true"),
     "clear": Example("autoreload -c pytest -q", "clear = true"),
     "quiet": Example("autoreload -q python app.py", "quiet = true"),
     "verbose": Example("autoreload -v python app.py", "verbose = true"),

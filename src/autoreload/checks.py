@@ -1,21 +1,24 @@
 """What stands between the debounce and the lifecycle: nothing is stopped before every check has said yes.
 
 Is Git at work? Then the burst takes longer. Is there a file that is not what it was at the last start? Else there is
-nothing to restart for.
+nothing to restart for. Does a Python file no longer compile? Then what works goes on, until it does.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from autoreload import git
 from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import Debounce, Phase
+from autoreload.core.soundness import Judgement
 
 SLOW_GIT = 1.0
 """A restart that waits so long for Git is told of, seconds."""
+LONGEST_COMPILATION = 1.0
+"""A restart waits so long for the compiler, at most: then it is stuck, or there is too much to be compiled; seconds."""
 SLICE = 0.01
 """The contents of a large burst are compared for so long before everybody is heard again, seconds."""
 _DUE = (Phase.CERTAIN, Phase.SETTLED)
@@ -29,6 +32,26 @@ class Content(Protocol):
         not."""
 
 
+class Syntax(Protocol):
+    """Knows which Python files compile."""
+
+    def judge(self, paths: Iterable[str], now: float, patient: bool) -> Judgement:
+        """What stands against a restart for these files. Not `patient`: answers that are missing are done without."""
+
+
+class Teller(Protocol):
+    """Says what is held back, and why."""
+
+    def held_back(self, sign: str) -> None:
+        """A restart waits for Git, by this sign; told once for each burst."""
+
+    def broken(self, files: Mapping[str, str], burst: Mapping[str, Kind]) -> None:
+        """These files do not compile, as Python says; the burst waits for that."""
+
+    def mended(self) -> None:
+        """They do again, and there is nothing to restart for."""
+
+
 class Checks:
     """Says how far the present burst is, after all that is found out about it."""
 
@@ -36,35 +59,53 @@ class Checks:
         self,
         debounce: Debounce,
         explain: Callable[[Change, str], None],
-        tell_git: Callable[[str], None],
+        teller: Teller,
         at_work: Callable[[Iterable[str], int], git.AtWork] = git.at_work,
     ) -> None:
-        """`explain`: why a change did not count. `tell_git`: what shows that Git is waited for, once for each burst.
-        `at_work`: whether Git is."""
+        """`explain`: why a change did not count. `at_work`: is Git?"""
         self._debounce = debounce
         self._content: Content | None = None
         self._explain = explain
-        self._tell_git = tell_git
+        self._syntax: Syntax | None = None
+        self._teller = teller
         self._at_work = at_work
         self.phase = Phase.QUIET
         """How far the present burst was when it was looked at last."""
         self._comparing = False
+        self._compiled_by: float | None = None
+        """So long answers of the compiler are awaited, if they are."""
+        self._is_held = False
+        """Does a burst wait for files that do not compile?"""
         self._tell_git_at: float | None = None
 
     def compare_with(self, content: Content) -> None:
         """From here on, what is as it was is no reason for a start."""
         self._content = content
 
-    def look(self, now: float, committed: bool) -> Phase:
-        """How far the burst is at `now` (monotonic seconds). `committed`: there will be a start, whatever is found."""
+    def compile_with(self, syntax: Syntax) -> None:
+        """From here on, what does not compile ends nothing that works."""
+        self._syntax = syntax
+
+    def look(self, now: float, committed: bool, running: bool) -> Phase:
+        """How far the burst is at `now` (monotonic seconds). `committed`: there will be a start, whatever is found.
+        `running`: there is something that a restart would end."""
         for path in self._debounce.take_unmade():
             self._explain(Change(Kind.VANISHED, path), "it was not there before either")
         phase = self._debounce.phase(now)
         if phase in _DUE or self._debounce.patience:
             phase = self._ask_git(now)
         self._comparing = False
+        compiled_by, self._compiled_by = self._compiled_by, None
         if phase is not self.phase and phase in _DUE and not committed:
+            if self._is_held:
+                self._debounce.release()
+                phase = self._debounce.phase(now)
             phase = self._compare(phase, now)
+            if phase in _DUE and running:
+                phase = self._compile(phase, now, compiled_by or now + LONGEST_COMPILATION)
+            elif phase is Phase.QUIET and self._is_held:
+                self._is_held = False
+                self._teller.mended()
         self.phase = phase
         return phase
 
@@ -72,11 +113,14 @@ class Checks:
         """A start is made, and the next burst begins."""
         self.phase = Phase.QUIET
         self._tell_git_at = None
+        self._is_held = False
 
     def deadline(self) -> float | None:
         """When `phase` wants to be asked again (monotonic seconds); None: no need."""
         if self._comparing:
             return 0.0
+        if self._compiled_by is not None:
+            return self._compiled_by
         return self._debounce.deadline() if self.phase is not Phase.SETTLED else None
 
     def _ask_git(self, now: float) -> Phase:
@@ -89,7 +133,7 @@ class Checks:
             self._tell_git_at = now + SLOW_GIT
         elif now >= self._tell_git_at:
             self._tell_git_at = float("inf")
-            self._tell_git(sign)
+            self._teller.held_back(sign)
         return phase
 
     def _compare(self, phase: Phase, now: float) -> Phase:
@@ -109,3 +153,19 @@ class Checks:
         left = self._debounce.phase(now)
         self._comparing = left in _DUE
         return Phase.CHANGING if self._comparing else left
+
+    def _compile(self, phase: Phase, now: float, until: float) -> Phase:
+        """How far the burst is, unless a file in it holds it. Answers are awaited until then."""
+        if self._syntax is None:
+            return phase
+        burst = self._debounce.changed()
+        holding, pending, _ = self._syntax.judge(burst, now, patient=now < until)
+        if pending:
+            self._compiled_by = until
+            return Phase.CHANGING
+        if holding:
+            self._teller.broken(holding, burst)
+            self._debounce.hold()
+            self._is_held = True
+            return Phase.QUIET
+        return phase

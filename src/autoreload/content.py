@@ -107,6 +107,10 @@ def _digest(data: bytes) -> bytes:
     return blake2b(data, digest_size=16).digest()
 
 
+def _ignore(path: str) -> None:
+    pass
+
+
 class Content:
     """Knows what the files were at the last start, and says whether they still are that."""
 
@@ -126,6 +130,8 @@ class Content:
         self._bytes = 0
         self._next = 0.0
         self._pause = PAUSE_FIRST
+        self.met: Callable[[str], None] = _ignore
+        """Is told of each file that there is."""
 
     # -- what happens --------------------------------------------------------------------------------------------------
     def started(self, moment: int) -> None:
@@ -199,6 +205,8 @@ class Content:
                 self._known.walked(file_time())
                 return False
             path = found
+            if path:
+                self.met(path)
         if path and self._known.wants(path):
             self._learn(path)
         return True

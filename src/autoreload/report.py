@@ -42,6 +42,8 @@ class Report:
         self._level = level
         self._base = base.rstrip("/") + "/"
         self._dropped = 0
+        self._broken: dict[str, str] = {}
+        """What was told of files that do not compile."""
         self._is_terminal = os.isatty(fd) and environ.get("TERM", "dumb") != "dumb"
         self._colours = (self._is_terminal and not environ.get("NO_COLOR")) or bool(environ.get("FORCE_COLOR"))
 
@@ -58,6 +60,7 @@ class Report:
 
     def restart(self, cause: Cause, burst: Mapping[str, Kind], first: bool = False) -> None:
         """The command is started again, or (`--postpone`) for the first time."""
+        self._broken = {}
         if burst:
             files = self._files(burst)
             if first:
@@ -135,6 +138,25 @@ class Report:
     def held_back(self, sign: str) -> None:
         """A restart waits for Git."""
         self._line(Level.ATTENTION, f"Git is at work ({self._shown(sign)}): the restart waits until it has finished")
+
+    def broken(self, files: Mapping[str, str], burst: Mapping[str, Kind]) -> None:
+        """These files do not compile, as Python says of each; so there is no restart for the burst."""
+        news = {path: text for path, text in files.items() if self._broken.get(path) != text}
+        for text in news.values():
+            if not self._write(_lines(text)):
+                self._dropped += 1
+        self._broken = dict(files)
+        more = [path for path in burst if path not in files]
+        modified = f" ({self._shown(more[-1])} was modified)" if more and not news else ""
+        still = "" if news else "still "
+        what = self._files(dict.fromkeys(news or files, Kind.WRITTEN))
+        verb = "does" if len(news or files) == 1 else "do"
+        self._line(Level.ATTENTION, f"{what} {still}{verb} not compile{modified}: the old code goes on running")
+
+    def mended(self) -> None:
+        """What did not compile is again what it was."""
+        self._broken = {}
+        self._line(Level.ROUTINE, "All is again as it was when the process was started: it is up to date")
 
     def stale_bytecode(self, path: str, why: str) -> None:
         """Cached bytecode of a changed source could not be removed."""
@@ -238,6 +260,11 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def _lines(text: str) -> str:
+    """Several of them, as they are, but printable."""
+    return "".join(printable(line).replace("\\t", "\t") + "\n" for line in text.rstrip("\n").split("\n"))
 
 
 def printable(text: str) -> str:

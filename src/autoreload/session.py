@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from autoreload.process.terminal import Terminal
     from autoreload.report import Report
     from autoreload.scope import Scope
+    from autoreload.syntax import Syntax
     from autoreload.watch.backend import Backend
 
 FD_SETSIZE = 1024
@@ -74,7 +75,8 @@ class Session:
         self._family = Family()
         self._own: set[str] = set()
         self._selector: selectors.BaseSelector
-        self._checks = Checks(self._debounce, self._explain, report.held_back)
+        self._checks = Checks(self._debounce, self._explain, report)
+        self._syntax: Syntax | None = None
         self._run = 0
         self._sources: set[str] = set()
         self._told: set[tuple[str, str]] = set()
@@ -90,9 +92,13 @@ class Session:
     # -- the loop ------------------------------------------------------------------------------------------------------
     def run(self) -> int:
         """Until a Finish."""
-        self._begin()
-        while self._exit_code is None:
-            self._turn()
+        try:
+            self._begin()
+            while self._exit_code is None:
+                self._turn()
+        finally:
+            if self._syntax is not None:
+                self._syntax.close()
         return self._exit_code
 
     def _begin(self) -> None:
@@ -110,7 +116,9 @@ class Session:
         self._handle(life.Begin(), time.monotonic())
         if chosen.backend == "auto":
             self._watch(rules, since)
-        sources = [source for source in (self._signals, self._runner, self._backend) if source.fileno() >= 0]
+        self._check_syntax(rules)
+        possible = (self._signals, self._runner, self._backend, self._syntax)
+        sources = [source for source in possible if source is not None and source.fileno() >= 0]
         # epoll rounds a timeout up to whole milliseconds, select(2) takes no descriptor above 1023.
         fine = max(source.fileno() for source in sources) < FD_SETSIZE
         self._selector = selectors.SelectSelector() if fine else selectors.DefaultSelector()
@@ -140,6 +148,19 @@ class Session:
                 self._content.started(since)
             self._checks.compare_with(self._content)
 
+    def _check_syntax(self, rules: Rules) -> None:
+        """Compile what changes, if it can be known by whose rules."""
+        if self._job.settings.no_check or not self._command.interpreter:
+            return
+        from autoreload.syntax import Syntax
+
+        self._syntax = Syntax(self._command, rules.programs)
+        self._checks.compile_with(self._syntax)
+        for path in rules.files:
+            self._syntax.met(path)
+        if self._content is not None:
+            self._content.met = self._syntax.met
+
     def _turn(self) -> None:
         """Wait, then hear everybody. The backend comes before the runner, so that a start which the runner's news
         allow is made in the knowledge of every change that happened before it."""
@@ -154,6 +175,8 @@ class Session:
             self._report.notice(notice.what, notice.remedy, notice.detail)
         for broken in self._scope.take_broken():
             self._report.notice(broken, "that line is passed over", detail=False)
+        if self._syntax is not None:
+            self._syntax.work(self._content_has_time)
         self._hear_debounce(now)
         self._hear_runner(self._runner.read(), now)
         if self._runner.weak and not self._weakness_told:
@@ -181,6 +204,7 @@ class Session:
         moments = (
             self._checks.deadline(),
             self._content.deadline() if self._content is not None and self._content_has_time else None,
+            self._syntax.deadline() if self._syntax is not None else None,
             self._lifecycle.deadline(),
             self._backend.deadline(),
             self._runner.deadline(),
@@ -250,6 +274,8 @@ class Session:
             self._changed_at = now
             self._habits.changed(path)
             self._debounce.add(change, now)
+            if self._syntax is not None:
+                self._syntax.heard(change)
         elif change.kind not in (Kind.OPENED, Kind.MODIFIED):
             self._explain(change, reason)
 
@@ -262,7 +288,8 @@ class Session:
     def _hear_debounce(self, now: float) -> None:
         before = self._checks.phase
         committed = self._stopped or self._lifecycle.state is life.State.STOPPING
-        if self._checks.look(now, committed) is not before:
+        running = self._lifecycle.state in (life.State.STARTING, life.State.RUNNING)
+        if self._checks.look(now, committed, running) is not before:
             self._handle(life.Changing(self._checks.phase), now)
 
     def _hear_runner(self, told: list[events.Event], now: float) -> None:
@@ -282,6 +309,8 @@ class Session:
             after = f", {(now - self._changed_at) * 1000:.0f} ms after the last change" if self._changed_at else ""
             self._report.detail(f"Process {event.pid} started: {self._command.shown}{after}")
             self._handle(life.Started(), now)
+            if self._syntax is not None:
+                self._syntax.started()
         elif isinstance(event, events.Failed):
             self._failed_path = event.what
             if self._content is not None:
@@ -341,6 +370,8 @@ class Session:
         self._remove_stale_bytecode()
         if self._content is not None:
             self._content.started(changed_from_now())
+        if self._syntax is not None:
+            self._syntax.starting()
         self._runner.start(action.run)
 
     def _learn(self, burst: Iterable[str], now: float) -> None:

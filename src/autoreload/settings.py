@@ -25,6 +25,7 @@ class Settings(NamedTuple):
     postpone: bool = False
     on_exit: str = "wait"
     no_content_check: bool = False
+    no_check: bool = False
     clear: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -268,6 +269,20 @@ killed it, 127 or 126 if it could not be executed).""",
 is started (up to 1 MiB each, 256 MiB in all and 262,144 files, which takes 14 MiB of memory; of larger files the time,
 the size and the inode stand for the content). A file that is written again with the same content, `touch`ed, or changed
 there and back, then restarts nothing. With it nothing is read, and `touch` restarts the command.""",
+    ),
+    Option(
+        "no_check",
+        None,
+        "restart a Python command also for a file that does not compile",
+        """Without this option a Python file that changed is compiled, by the interpreter that runs the command, before
+anything is stopped. If it does not compile you are shown what Python says, and the old code goes on running; the next
+save after which all of them compile restarts, and names every file that changed meanwhile. That holds for files that
+compiled when they were last seen. A template that is no Python, or a file that is new, holds nothing back, and neither
+does anything while the command does not run.
+
+The files are compiled by a small process beside the command, while the burst is waited for; where it takes longer than
+1 s the restart does not wait. With this option, and for commands whose interpreter is not known (`poetry run` without a
+`.venv` in the project), there is none.""",
     ),
     Option(
         "clear",

@@ -26,14 +26,16 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "git": set(),
     "job": {"settings"},
     "linux": set(),
-    "process": {"core", "errors", "linux"},
+    "process": {"core", "errors", "linux", "runtime"},
     "report": {"core", "errors"},
     "rules": {"core", "job", "process"},
+    "runtime": set(),
     "scope": {"core", "errors"},
     "session": EVERYTHING,
     "startup": EVERYTHING,
     "settings": {"errors"},
     "signals": {"linux"},
+    "syntax": {"core", "process"},
     "watch": {"core", "errors", "linux"},
 }
 """Each module or folder of the package, and which others it may import; CONTRIBUTING.md has the drawing."""

@@ -23,6 +23,7 @@ HAPPENINGS = st.one_of(
     st.tuples(st.just("change"), FILES),
     st.tuples(st.just("change"), FILES),
     st.tuples(st.sampled_from(["vanish", "open", "modify", "move in"]), FILES),
+    st.tuples(st.just("break"), FILES),
     st.tuples(st.just("vanish"), FILES),
     st.tuples(st.sampled_from(["again", "back"]), FILES),
     st.tuples(st.just("exit"), st.sampled_from([0, 1, -11]), st.booleans()),
@@ -37,15 +38,23 @@ POLICIES = st.builds(
 )
 
 
+KINDS = {
+    "change": Kind.WRITTEN,
+    "vanish": Kind.VANISHED,
+    "open": Kind.OPENED,
+    "modify": Kind.MODIFIED,
+    "move in": Kind.APPEARED,
+}
+
+
 def play(world: World, trace: Trace) -> None:
+    """Let the happenings of a trace come one after the other, and autoreload begin."""
+    schedule(world, trace)
+    world.later(0.0, lambda: world.handle(life.Begin()))
+
+
+def schedule(world: World, trace: Trace) -> None:
     """Let the happenings of a trace come one after the other."""
-    kinds = {
-        "change": Kind.WRITTEN,
-        "vanish": Kind.VANISHED,
-        "open": Kind.OPENED,
-        "modify": Kind.MODIFIED,
-        "move in": Kind.APPEARED,
-    }
     moment = 0.0
     for delay, (what, *details) in trace:
         moment += delay
@@ -55,37 +64,52 @@ def play(world: World, trace: Trace) -> None:
             world.later(moment, partial(world.save_again, details[0]))
         elif what == "back":
             world.later(moment, partial(world.change_back, details[0]))
+        elif what == "break":
+            world.later(moment, partial(world.change, details[0], broken=True))
         elif what == "git":
             world.later(moment, partial(world.git, details[0]))
         elif what == "guard":
             world.later(moment, world.guard_is_killed)
         else:
-            world.later(moment, partial(world.change, details[0], kinds[what]))
-    world.later(0.0, lambda: world.handle(life.Begin()))
+            world.later(moment, partial(world.change, details[0], KINDS[what]))
 
 
-@given(trace=TRACES, policy=POLICIES, starts=st.lists(DELAY, min_size=1), stops=st.lists(DELAY, min_size=1))
+@given(
+    trace=TRACES,
+    policy=POLICIES,
+    starts=st.lists(DELAY, min_size=1),
+    stops=st.lists(DELAY, min_size=1),
+    compilations=st.lists(DELAY, min_size=1),
+)
 @settings(max_examples=500, deadline=None)
 @example(  # all is undone when the stop is over and the burst is not
     trace=[(1.0, ("change", "a")), (0.001, ("change", "b")), (0.02, ("back", "a")), (0.0, ("back", "b"))],
     policy=life.Policy(),
     starts=[0.0],
     stops=[0.0],
+    compilations=[0.0],
 )
 def test_what_runs_in_the_end_was_started_with_what_is_there_in_the_end(
     trace: Trace,
     policy: life.Policy,
     starts: list[float],
     stops: list[float],
+    compilations: list[float],
 ) -> None:
-    """I1: whatever happens when, the disk is in the end what it was when the command was started last.
+    """I1: whatever happens when, the disk is in the end what it was when the command was started last; where a file
+    that does not compile held that back, as soon as it does.
 
     That no start is made beside a living tree (I2) is asserted by the world at every start.
     """
-    world = World(policy, itertools.cycle(starts).__next__, itertools.cycle(stops).__next__)
+    delays = (itertools.cycle(delays).__next__ for delays in (starts, stops, compilations))
+    world = World(policy, *delays)
 
     play(world, trace)
     world.run(until=10_000.0)
+    assert not world.stopped, "stopped, and not started again"
+    if world.seen != world.disk:
+        world.mend()
+        world.run(until=20_000.0)
 
     assert not world.stopped, "stopped, and not started again"
     if world.seen is not None or world.disk != dict.fromkeys("abc", 0):
@@ -165,3 +189,47 @@ def test_saves_that_change_nothing_restart_nothing(gaps: list[float], stop: floa
     world.run()
 
     assert len(world.started_at) == 1
+
+
+SAVES = st.lists(
+    st.tuples(
+        DELAY,
+        st.tuples(st.sampled_from(["change", "break", "break", "vanish", "again", "back", "modify", "move in"]), FILES),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(trace=SAVES, starts=st.lists(DELAY, min_size=1), stops=st.lists(DELAY, min_size=1))
+@settings(max_examples=300, deadline=None)
+def test_what_does_not_compile_ends_nothing_that_works(trace: Trace, starts: list[float], stops: list[float]) -> None:
+    """Whenever the command is stopped, every changed file compiles, if it did when the command was started."""
+    world = World(life.Policy(), itertools.cycle(starts).__next__, itertools.cycle(stops).__next__)
+    world.handle(life.Begin())
+    world.run(until=10.0)
+    schedule(world, trace)
+
+    world.run(until=10_000.0)
+
+    assert not any(world.broke)
+
+
+@given(gaps=st.lists(DELAY, min_size=1, max_size=30), stop=DELAY)
+@settings(max_examples=100, deadline=None)
+def test_the_save_that_compiles_is_one_restart_for_all(gaps: list[float], stop: float) -> None:
+    """However many files were saved while one did not compile."""
+    world = World(life.Policy(), lambda: 0.001, lambda: stop)
+    world.handle(life.Begin())
+    world.run(until=5.0)
+    world.change("a", broken=True)
+    for moment, path in zip(itertools.accumulate(gaps), itertools.cycle("bcd")):
+        world.later(moment, partial(world.change, path))
+    world.run()
+    assert len(world.started_at) == 1
+
+    world.mend()
+    world.run()
+
+    assert len(world.started_at) == 2
+    assert world.seen == world.disk

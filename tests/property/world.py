@@ -5,38 +5,53 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from autoreload.checks import Checks
 from autoreload.core import lifecycle as life
 from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import Debounce
+from autoreload.core.soundness import Answer, Judgement, Soundness, Verdict
 from autoreload.git import NOT_AT_WORK, QUIET_LOCKED, AtWork
 
 
 class World:
     """Discrete events in order of time. Breaking a promise is an AssertionError."""
 
-    def __init__(self, policy: life.Policy, start_takes: Callable[[], float], stop_takes: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        policy: life.Policy,
+        start_takes: Callable[[], float],
+        stop_takes: Callable[[], float],
+        compiling_takes: Callable[[], float] = lambda: 0.001,
+    ) -> None:
         self.now = 0.0
         self.lifecycle = life.Lifecycle(policy)
         self.debounce = Debounce()
-        self._start_takes, self._stop_takes = start_takes, stop_takes
+        self._start_takes, self._stop_takes, self._compiling_takes = start_takes, stop_takes, compiling_takes
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self.git_is_at_work = False
         self._checks = Checks(
             self.debounce,
             lambda change, why: None,
-            lambda sign: None,
+            self,
             lambda paths, now: AtWork(QUIET_LOCKED, "index.lock") if self.git_is_at_work else NOT_AT_WORK,
         )
         self._checks.compare_with(self)
+        self._checks.compile_with(self)
+        self._soundness = Soundness()
+        self._compiler = 0
+        """How many were given up."""
+        self._broken: set[int] = set()
+        """The versions that do not compile."""
         self._alive = False
         self._run = 0
         self._stops: set[int] = set()
         self.stopped = False
         """The command was stopped to be started again, and has not been."""
+        self.broke: list[set[str]] = []
+        """At each stop, the files of its burst that did not compile, but did at the last start."""
         self.started_at: list[float] = []
         self.disk: dict[str, int] = dict.fromkeys("abc", 0)
         """The version of each file that is there."""
@@ -51,7 +66,7 @@ class World:
         """Schedule something."""
         heapq.heappush(self._queue, (self.now + delay, next(self._order), happens))
 
-    def change(self, path: str, kind: Kind = Kind.WRITTEN) -> None:
+    def change(self, path: str, kind: Kind = Kind.WRITTEN, broken: bool = False) -> None:
         """This happens to a file now, if it can."""
         if kind is Kind.VANISHED:
             if self.disk.pop(path, None) is None:
@@ -60,9 +75,20 @@ class World:
             if path in self.disk and kind is Kind.OPENED:
                 kind = Kind.MODIFIED
             elif path not in self.disk and kind is not Kind.APPEARED:
-                self.debounce.add(Change(Kind.OPENED, path), self.now)
+                self._hear(Change(Kind.OPENED, path))
             self.disk[path] = next(self._versions)
-        self.debounce.add(Change(kind, path), self.now)
+            if broken:
+                self._broken.add(self.disk[path])
+        self._hear(Change(kind, path))
+
+    def mend(self) -> None:
+        """What does not compile is saved as something that does."""
+        for path in [path for path in self.disk if self.is_broken(path)]:
+            self.change(path)
+
+    def is_broken(self, path: str) -> bool:
+        """Does it not compile?"""
+        return self.disk.get(path) in self._broken
 
     def change_back(self, path: str) -> None:
         """A file becomes what it was at the last start."""
@@ -73,7 +99,7 @@ class World:
     def save_again(self, path: str) -> None:
         """A file is written, and is what it was."""
         if path in self.disk:
-            self.debounce.add(Change(Kind.WRITTEN, path), self.now)
+            self._hear(Change(Kind.WRITTEN, path))
 
     def git(self, at_work: bool) -> None:
         """Git begins its work, or ends it."""
@@ -100,19 +126,61 @@ class World:
     def run(self, until: float = 1e6) -> None:
         """Let everything happen that is due until then."""
         while self.exit_code is None:
-            moments = [self._queue[0][0] if self._queue else None, self.lifecycle.deadline(), self._checks.deadline()]
+            moments = [
+                self._queue[0][0] if self._queue else None,
+                self.lifecycle.deadline(),
+                self._checks.deadline(),
+                self._soundness.deadline(at_rest=self.lifecycle.state is life.State.RUNNING),
+            ]
             due = min((moment for moment in moments if moment is not None), default=None)
             if due is None or due > until:
                 break
             self.now = max(self.now, due)
             while self._queue and self._queue[0][0] <= self.now:
                 heapq.heappop(self._queue)[2]()
+            self._compile()
             self._look()
 
     # -- the session's part --------------------------------------------------------------------------------------------
+    def _hear(self, change: Change) -> None:
+        self.debounce.add(change, self.now)
+        self._soundness.heard(change.path, change.kind not in (Kind.OPENED, Kind.MODIFIED))
+        self._compile()
+
+    def _compile(self) -> None:
+        """The compiler reads at once, and answers later."""
+        if request := self._soundness.ask(self.now, at_rest=self.lifecycle.state is life.State.RUNNING):
+            path = request.path
+            verdict = Verdict.BROKEN if self.is_broken(path) else Verdict.SOUND if path in self.disk else Verdict.GONE
+            compiler = self._compiler
+            self.later(self._compiling_takes(), lambda: self._compiled(compiler, Answer(verdict, "SyntaxError")))
+
+    def _compiled(self, compiler: int, answer: Answer) -> None:
+        if compiler == self._compiler:
+            self._soundness.answered(answer, self.now)
+            self._compile()
+
+    def judge(self, paths: Iterable[str], now: float, patient: bool) -> Judgement:
+        """What stands against a restart."""
+        judgement = self._soundness.judge(paths, now, patient)
+        self._compiler += judgement.stuck
+        self._compile()
+        return judgement
+
+    def held_back(self, sign: str) -> None:
+        """Of what is told to a person, nothing is asked here."""
+
+    def broken(self, files: Mapping[str, str], burst: Mapping[str, Kind]) -> None:
+        """The same."""
+
+    def mended(self) -> None:
+        """The same."""
+
     def _look(self) -> None:
         before = self._checks.phase
-        if self._checks.look(self.now, self.stopped or self.lifecycle.state is life.State.STOPPING) is not before:
+        committed = self.stopped or self.lifecycle.state is life.State.STOPPING
+        running = self.lifecycle.state in (life.State.STARTING, life.State.RUNNING)
+        if self._checks.look(self.now, committed, running) is not before:
             self.handle(life.Changing(self._checks.phase))
         ticks = self.lifecycle.deadline()
         if ticks is not None and self.now >= ticks:
@@ -131,6 +199,7 @@ class World:
             assert self.lifecycle.state is life.State.STARTING
             self.debounce.take(self.now)
             self._checks.started()
+            self._soundness.started()
             self._run += 1
             run = self._run
             self._alive, self.stopped = True, False
@@ -140,6 +209,8 @@ class World:
         elif isinstance(action, life.Stop):
             self._stops.add(action.token)
             self.stopped = True
+            works = {path for path, version in (self.seen or {}).items() if version not in self._broken}
+            self.broke.append({path for path in self.debounce.changed() if path in works and self.is_broken(path)})
             self.later(self._stop_takes(), lambda: self._emptied(action.token))
         elif isinstance(action, life.Kill):
             self.later(0.001, lambda: self._emptied(action.token))
@@ -152,6 +223,9 @@ class World:
     def _executed(self, run: int) -> None:
         if run == self._run and self._alive:
             self.handle(life.Started())
+            for path in self.disk:
+                self._soundness.met(path)
+            self._compile()
 
     def _emptied(self, token: int) -> None:
         if token in self._stops:

@@ -87,6 +87,7 @@ class Debounce:
         self._shortest = quiet
         self._longer = quiet
         self._changed: dict[str, Kind] = {}
+        self._held: dict[str, Kind] = {}
         self._unfinished: dict[str, _Unfinished] = {}
         self._made: set[str] = set()
         """Files that did not exist when the burst began."""
@@ -155,14 +156,25 @@ class Debounce:
 
     def changed(self) -> dict[str, Kind]:
         """The changed files so far, in order, with what happened to each last."""
-        return dict(self._changed)
+        return {**self._held, **self._changed}
 
     def pending(self) -> list[str]:
         """The files that changed, or are about to have."""
-        return [*self._changed, *self._unfinished]
+        return [*self.changed(), *self._unfinished]
+
+    def hold(self) -> None:
+        """There is to be no start for this burst, but the files in it belong to the next one."""
+        self._held, self._changed = self.changed(), {}
+        self._made.clear()
+        self._patience = 0.0
+
+    def release(self) -> None:
+        """What was held belongs to the present burst."""
+        self._held, self._changed = {}, self.changed()
 
     def take(self, now: float) -> dict[str, Kind]:
         """As `changed`; a start is made for them at `now`, and the next burst begins."""
+        self.release()
         burst, self._changed = self._changed, {}
         self._made.clear()
         self._patience = 0.0
@@ -179,6 +191,7 @@ class Debounce:
         """These changes changed nothing, as it turned out: they are no reason for a start."""
         for path in paths:
             self._changed.pop(path, None)
+            self._held.pop(path, None)
             self._made.discard(path)
         if not self._changed:
             self._patience = 0.0
@@ -203,6 +216,7 @@ class Debounce:
             self._first = now
             self._overtakes = self._started_at is not None and now < self._started_at + OVERTAKEN_WITHIN
             self._longer = self._quiet_of_new_burst(path, now)
+        self._held.pop(path, None)
         self._changed.pop(path, None)
         self._changed[path] = kind
         self._last = max(self._last, now)

@@ -33,6 +33,8 @@ class Command(NamedTuple):
     """As a person typed it."""
     is_python: bool
     """Python runs it, as far as can be told without running it: what to watch by default depends on it."""
+    interpreter: str = ""
+    """The path of that Python; empty if nobody can tell."""
 
 
 def resolve(words: Sequence[str] | str, directory: str, environ: Mapping[str, str]) -> Command:
@@ -60,11 +62,11 @@ def resolve(words: Sequence[str] | str, directory: str, environ: Mapping[str, st
     if not argv or not argv[0]:
         raise _empty()
     argv = _with_interpreter(argv, directory, environ)
-    is_python = recognise.runs_python(argv, directory, environ)
+    python = recognise.interpreter(argv, directory, environ)
     if environ.get("LISTEN_PID") == str(os.getpid()):
         # A socket unit of systemd: sd_listen_fds(3) takes the sockets only if they are meant for its own process.
         argv = [*_OWN_PID, *argv]
-    return Command(tuple(argv), directory, shown, is_python)
+    return Command(tuple(argv), directory, shown, python is not None, python or "")
 
 
 def _empty() -> UserError:

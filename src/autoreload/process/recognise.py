@@ -1,6 +1,8 @@
-"""Is it Python that a command runs? Told from its words and the first bytes of its file, without running anything.
+"""Is it Python that a command runs, and which one? Told from its words and the first bytes of its file, without running
+anything.
 
-Only what to watch by default hangs on it, so a guess will do; `-e` overrules it.
+What to watch by default hangs on it (`-e` overrules that), and whose grammar decides whether a changed file compiles
+(`--no-check`). So a guess will do.
 """
 
 from __future__ import annotations
@@ -26,30 +28,33 @@ _TAKES_VALUE = {
 """Options of wrappers that are followed by a word that is not the command."""
 
 
-def runs_python(argv: list[str], directory: str, environ: Mapping[str, str]) -> bool:
-    """Does this command, executed in `directory`, run Python?"""
+UNKNOWN = ""
+"""Python, but nobody can tell which one."""
+
+
+def interpreter(argv: list[str], directory: str, environ: Mapping[str, str]) -> str | None:
+    """The path of the Python that runs this command in `directory`; or `UNKNOWN`. None: it is not Python."""
     if not argv:
-        return False
+        return None
     program = os.path.basename(argv[0])
     if program in _WRAPPERS:
         return _WRAPPERS[program](argv, directory, environ)
     if program in _SHELLS:
-        return _shell_runs_python(argv, directory, environ)
+        return _of_shell(argv, directory, environ)
     if program in _PROJECT_RUNNERS and "run" in argv[1:]:
-        inner = _after_options(argv[argv.index("run") + 1 :], "run")
-        # What is not on PATH comes from the project's environment, which is one of Python.
-        return bool(inner) and (find(inner[0], directory, environ) is None or runs_python(inner, directory, environ))
-    if _INTERPRETER.fullmatch(program) or program.endswith((".py", ".pyw")):
-        return True
+        return _of_project(_after_options(argv[argv.index("run") + 1 :], "run"), directory, environ)
     path = find(argv[0], directory, environ)
-    return path is not None and _is_python_script(path)
+    if _INTERPRETER.fullmatch(program):
+        return path or UNKNOWN
+    found = _of_script(path, directory, environ) if path else None
+    return UNKNOWN if found is None and program.endswith((".py", ".pyw")) else found
 
 
-def _wrapped(argv: list[str], directory: str, environ: Mapping[str, str]) -> bool:
-    return runs_python(_after_options(argv[1:], os.path.basename(argv[0])), directory, environ)
+def _wrapped(argv: list[str], directory: str, environ: Mapping[str, str]) -> str | None:
+    return interpreter(_after_options(argv[1:], os.path.basename(argv[0])), directory, environ)
 
 
-_WRAPPERS: dict[str, Callable[[list[str], str, Mapping[str, str]], bool]] = dict.fromkeys(
+_WRAPPERS: dict[str, Callable[[list[str], str, Mapping[str, str]], str | None]] = dict.fromkeys(
     ("env", "exec", "nice", "nohup", "setsid", "time"), _wrapped
 )
 
@@ -69,14 +74,36 @@ def _after_options(words: list[str], wrapper: str) -> list[str]:
     return words
 
 
-def _shell_runs_python(argv: list[str], directory: str, environ: Mapping[str, str]) -> bool:
+def _of_shell(argv: list[str], directory: str, environ: Mapping[str, str]) -> str | None:
     for position, word in enumerate(argv[1:], 1):
         if not word.startswith("-"):
-            return False
+            return None
         if not word.startswith("--") and word.endswith("c"):
             string = argv[position + 1] if position + 1 < len(argv) else ""
-            return any(runs_python(words, directory, environ) for words in simple_commands(string))
-    return False
+            found = (interpreter(words, directory, environ) for words in simple_commands(string))
+            return next((python for python in found if python is not None), None)
+    return None
+
+
+def _of_project(inner: list[str], directory: str, environ: Mapping[str, str]) -> str | None:
+    """Behind `uv run` and the like: what is not on PATH comes from the project's environment, which is one of Python,
+    and so does Python itself."""
+    if not inner:
+        return None
+    found = interpreter(inner, directory, environ) if find(inner[0], directory, environ) else UNKNOWN
+    return found if found is None else _of_environment(directory)
+
+
+def _of_environment(directory: str) -> str:
+    """The Python of the environment `.venv` in this folder or one above it."""
+    while True:
+        path = os.path.join(directory, ".venv", "bin", "python")
+        if os.access(path, os.X_OK):
+            return path
+        parent = os.path.dirname(directory)
+        if parent == directory:
+            return UNKNOWN
+        directory = parent
 
 
 def simple_commands(string: str) -> list[list[str]]:
@@ -124,15 +151,20 @@ def has_shebang(path: str) -> bool:
     return _head(path).startswith(b"#!")
 
 
-def _is_python_script(path: str) -> bool:
-    """A script for Python; console scripts too, whose path may be too long for `#!` (`#!/bin/sh`, `'''exec' ...`)."""
+def _of_script(path: str, directory: str, environ: Mapping[str, str]) -> str | None:
+    """By which Python a script says it is to be run; console scripts too, whose path may be too long for `#!`
+    (`#!/bin/sh`, `'''exec' ...`)."""
     head = _head(path)
     if not head.startswith(b"#!"):
-        return False
-    lines = head[2:].split(b"\n")
-    if len(lines) > 1 and lines[1].startswith(b"'''exec'"):
-        return True
-    return any(_INTERPRETER.fullmatch(os.path.basename(word)) for word in os.fsdecode(lines[0]).split())
+        return None
+    lines = os.fsdecode(head[2:]).split("\n")
+    if len(lines) > 1 and lines[1].startswith("'''exec'"):
+        words = lines[1].split('"')
+        return words[1] if len(words) > 1 else UNKNOWN
+    for word in lines[0].split():
+        if _INTERPRETER.fullmatch(os.path.basename(word)):
+            return find(word, directory, environ) or UNKNOWN
+    return None
 
 
 def _head(path: str) -> bytes:

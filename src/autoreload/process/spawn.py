@@ -66,7 +66,7 @@ def spawn_guard(command: Command, origin: Origin, state: Any) -> tuple[int, sock
     directory = os.fsencode(command.directory)
     settings = (argv, directory, origin.environ, origin.mask, origin.ignores_children, state)
     try:
-        ours, theirs = (_above_standard(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        ours, theirs = (above_standard(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         try:
             pid = _spawn(theirs, origin)
         except OSError:
@@ -139,7 +139,7 @@ def _code(module: ModuleType) -> Any:
     return loader.get_code(module.__name__)  # type: ignore[union-attr]
 
 
-def _above_standard(end: socket.socket) -> socket.socket:
+def above_standard(end: socket.socket) -> socket.socket:
     """The same socket, by a number that a command whose standard descriptors are closed does not take for one."""
     if end.fileno() > 2:
         return end

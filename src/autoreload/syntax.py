@@ -1,0 +1,84 @@
+"""Do the changed Python files compile? Asked of the command's own interpreter, from the moment a change is heard.
+
+What the answers mean is decided in `core/soundness.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterable
+
+from autoreload.core.change import Change, Kind
+from autoreload.core.filter import SOURCES
+from autoreload.core.soundness import Answer, Judgement, Soundness, Verdict
+from autoreload.process.command import Command
+from autoreload.process.compiler import Compiler
+
+
+class Syntax:
+    """Carries questions and answers between what is known and who knows."""
+
+    def __init__(self, command: Command, programs: Collection[str] = ()) -> None:
+        """`programs`: files that are Python though their names do not say so."""
+        self._compiler = Compiler(command.interpreter, command.directory, os.environb)
+        self._programs = frozenset(programs)
+        self._soundness = Soundness()
+        self._at_rest = False
+
+    def fileno(self) -> int:
+        """Readable when `work` has something to hear."""
+        return self._compiler.fileno()
+
+    def deadline(self) -> float | None:
+        """When `work` wants to be called, if nothing is heard (monotonic seconds); None: no need."""
+        return self._soundness.deadline(self._at_rest)
+
+    def met(self, path: str) -> None:
+        """There is such a file."""
+        if self._is_source(path):
+            self._soundness.met(path)
+
+    def heard(self, change: Change) -> None:
+        """A file changed. By the time the burst is over it has been compiled."""
+        if self._is_source(change.path):
+            self._soundness.heard(change.path, change.kind not in (Kind.OPENED, Kind.MODIFIED))
+            self._ask()
+
+    def starting(self) -> None:
+        """The command is about to be started with the files as they are."""
+        self._soundness.started()
+
+    def started(self) -> None:
+        """It was."""
+        self._compiler.start()
+
+    def work(self, at_rest: bool) -> None:
+        """Hear an answer, and ask what is to be asked next. `at_rest`: there is nothing better to do than to get to
+        know files."""
+        self._at_rest = at_rest
+        answer = self._compiler.read()
+        if answer:
+            self._soundness.answered(answer, time.monotonic())
+        self._ask()
+
+    def judge(self, paths: Iterable[str], now: float, patient: bool) -> Judgement:
+        """What stands against a restart for these files. Not `patient`: answers that are missing are done without."""
+        judgement = self._soundness.judge(paths, now, patient)
+        if judgement.stuck:
+            self._compiler.give_up()
+        self._ask()
+        return judgement
+
+    def close(self) -> None:
+        """End the compiler."""
+        self._compiler.close()
+
+    def _is_source(self, path: str) -> bool:
+        return path.endswith(SOURCES) or path in self._programs
+
+    def _ask(self) -> None:
+        while request := self._soundness.ask(time.monotonic(), self._at_rest):
+            if self._compiler.ask(request.path, may_trust=not request.changed):
+                return
+            self._soundness.answered(Answer(Verdict.UNKNOWN), time.monotonic())
