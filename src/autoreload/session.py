@@ -154,7 +154,7 @@ class Session:
             return
         from autoreload.syntax import Syntax
 
-        self._syntax = Syntax(self._command, rules.programs)
+        self._syntax = Syntax(self._command, rules.programs, self._report.detail)
         self._checks.compile_with(self._syntax)
         for path in rules.files:
             self._syntax.met(path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from autoreload.core.change import Change, Kind
 from autoreload.core.filter import SOURCES
@@ -19,12 +19,14 @@ from autoreload.process.compiler import Compiler
 class Syntax:
     """Carries questions and answers between what is known and who knows."""
 
-    def __init__(self, command: Command, programs: Collection[str] = ()) -> None:
-        """`programs`: files that are Python though their names do not say so."""
+    def __init__(self, command: Command, programs: Collection[str], tell: Callable[[str], None]) -> None:
+        """`programs`: files that are Python though their names do not say so. `tell`: what goes on."""
         self._compiler = Compiler(command.interpreter, command.directory, os.environb)
         self._programs = frozenset(programs)
         self._soundness = Soundness()
         self._at_rest = False
+        self._tell = tell
+        self._told = 0
 
     def fileno(self) -> int:
         """Readable when `work` has something to hear."""
@@ -61,6 +63,10 @@ class Syntax:
         if answer:
             self._soundness.answered(answer, time.monotonic())
         self._ask()
+        learned = self._soundness.learned
+        if at_rest and learned is not None and learned != self._told:
+            self._told = learned
+            self._tell(f"{learned} Python files are known to compile")
 
     def judge(self, paths: Iterable[str], now: float, patient: bool) -> Judgement:
         """What stands against a restart for these files. Not `patient`: answers that are missing are done without."""

@@ -261,3 +261,41 @@ def test_nothing_heavy_is_imported_for_a_plain_command() -> None:
         check=True,
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "interpreter"),
+    [
+        ("python -u x.py", "bin/python"),
+        ("../venv/bin/python3.9 x.py", "app/../venv/bin/python3.9"),
+        ("env -u A B=1 nice python x", "bin/python"),
+        ("cd app && exec flask run", "venv/bin/python3.9"),
+        ("make && flask run | tee log", "venv/bin/python3.9"),
+        ("flask run", "venv/bin/python3.9"),
+        ("gunicorn app", "bin/python"),
+        ("other -m x", "bin/python3"),
+        ("long -m x", "a very/long/python"),
+        ("longer -m x", "a/longer/python"),
+        ("uv run flask run", ".venv/bin/python"),
+        ("poetry run serve", ".venv/bin/python"),
+        ("app.py", "bin/python"),
+        ("python9 x", ""),
+        ("gone", ""),
+        ("make", ""),
+    ],
+)
+def test_the_interpreter_is_found(words: str, interpreter: str, command: Callable[..., Command], folder: Path) -> None:
+    """Where it is executed from, without executing anything."""
+    base = folder.parent
+    for name in ("venv", ".venv"):
+        (base / name / "bin").mkdir(parents=True)
+        executable(base / name / "bin" / "python", "")
+        executable(base / name / "bin" / "python3.9", "")
+    executable(base / "bin" / "flask", f"#!{base}/venv/bin/python3.9\nimport sys\n")
+    executable(base / "bin" / "gunicorn", "#!/usr/bin/env -S python -u\n")
+    executable(base / "bin" / "other", "#!/usr/bin/env python3\n")
+    executable(base / "bin" / "gone", "#!/gone/bin/python\n")
+    executable(base / "bin" / "long", f"#!/bin/sh\n'''exec' \"{base}/a very/long/python\" \"$0\" \"$@\"\n' '''\n")
+    executable(base / "bin" / "longer", f"#!/bin/sh\n'''exec' {base}/a/longer/python \"$0\" \"$@\"\n' '''\n")
+    (folder / "app.py").write_text("")
+    assert command(words).interpreter == (f"{base}/{interpreter}" if interpreter else "")

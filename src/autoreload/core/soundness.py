@@ -147,6 +147,11 @@ class Soundness:
         """When `ask` has something to be learned, if nothing is heard; None: no need."""
         return self._learn_at if at_rest and self._has_to_learn and not self._asked else None
 
+    @property
+    def learned(self) -> int | None:
+        """How many files are known to compile; None: some are still to be learned."""
+        return None if self._asked or self._has_to_learn else len(self._sound)
+
     # -- the question --------------------------------------------------------------------------------------------------
     def judge(self, changed: Iterable[str], now: float, patient: bool) -> Judgement:
         """What stands against a restart for these files. Not `patient`: answers that are missing are done without."""

@@ -159,8 +159,8 @@ def _of_script(path: str, directory: str, environ: Mapping[str, str]) -> str | N
         return None
     lines = os.fsdecode(head[2:]).split("\n")
     if len(lines) > 1 and lines[1].startswith("'''exec'"):
-        words = lines[1].split('"')
-        return words[1] if len(words) > 1 else UNKNOWN
+        commands = simple_commands(lines[1].removeprefix("'''exec'"))
+        return commands[0][0] if commands else UNKNOWN
     for word in lines[0].split():
         if _INTERPRETER.fullmatch(os.path.basename(word)):
             return find(word, directory, environ) or UNKNOWN
