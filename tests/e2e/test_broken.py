@@ -32,7 +32,8 @@ def tool(project: Project) -> Iterator[Tool]:
     with autoreload(project, "-v", "--", *project.stamp("mod.py", "other.py", "template.py")) as it:
         project.wait_for_start(1)
         it.watching()
-        it.expect("^3 Python files are known to compile$")  # stamp.py too: the command names it
+        it.expect("the content of 3 files is known$")
+        eventually(lambda: "3 Python files are known to compile" in it.lines())  # one is stamp.py: the command names it
         yield it
         it.end()
 
