@@ -188,17 +188,21 @@ class TestLife:
             (pid,) = set(own_children()) - before
             assert sorted(os.listdir(f"/proc/{pid}/fd")) == ["0", "1", "2"]
 
-    def test_one_that_was_killed_is_replaced(self, tmp_path: Path) -> None:
-        """Of the file in question nothing is known."""
+    @pytest.mark.parametrize("asked", [False, True])
+    def test_one_that_was_killed_is_replaced(self, asked: bool, tmp_path: Path) -> None:
+        """Also if it was asked something: the next one is asked again."""
         path = source(tmp_path / "a.py", "")
         before = set(own_children())
         with closing(compiler()) as it:
             assert answer(it, path) == SOUND
             (pid,) = set(own_children()) - before
+            os.kill(pid, signal.SIGSTOP)
+            if asked:
+                assert it.ask(str(path), may_trust=False)
             os.kill(pid, signal.SIGKILL)
             eventually(lambda: state(pid) == "Z")
-            assert hear(it).verdict is Verdict.UNKNOWN
-            assert answer(it, path) == SOUND
+            assert (hear(it) if asked else answer(it, path)) == SOUND
+            assert set(own_children()) - before - {pid}
 
     def test_ctrl_c_is_not_for_it(self, tmp_path: Path) -> None:
         """It is in the foreground process group, as the command."""

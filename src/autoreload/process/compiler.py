@@ -39,6 +39,8 @@ class Compiler:
         self._process = -1
         """A pidfd: whoever waits for children may have collected it."""
         self._deaths = 0 if interpreter else _MOST_DEATHS
+        self._question = b""
+        self._may_repeat = False
 
     def fileno(self) -> int:
         """Readable when `read` has something to tell."""
@@ -60,14 +62,18 @@ class Compiler:
     def ask(self, path: str, may_trust: bool) -> bool:
         """Ask about a file; `read` answers. `may_trust`: bytecode that agrees with it is answer enough. False: there
         is nobody to ask."""
-        if not self.start() or not self._socket:
-            return False
-        try:
-            self._socket.send((b"l" if may_trust else b"c") + os.fsencode(path))
-        except OSError:
-            self.give_up()
-            return False
-        return True
+        self._question = (b"l" if may_trust else b"c") + os.fsencode(path)
+        self._may_repeat = True
+        return self._send()
+
+    def _send(self) -> bool:
+        while self.start() and self._socket:
+            try:
+                self._socket.send(self._question)
+                return True
+            except OSError:
+                self.give_up()  # it had died before
+        return False
 
     def read(self) -> Answer | None:
         """The answer, if there is one by now."""
@@ -80,19 +86,25 @@ class Compiler:
                 data = b""
             if not data:
                 self.give_up()
-                return Answer(Verdict.UNKNOWN)
+                if not self._question:
+                    return None
+                # Perhaps it had died before it read the question, perhaps of that.
+                self._may_repeat, repeats = False, self._may_repeat
+                if not repeats or not self._send():
+                    return Answer(Verdict.UNKNOWN)
+                continue
             if data != _READY:
-                self._deaths = 0
+                self._deaths, self._question = 0, b""
                 return _understood(data)
         return None
 
     def give_up(self) -> None:
-        """It is stuck or dead."""
+        """It is stuck or dead. Another question starts it again."""
         self._deaths += 1
         self.close()
 
     def close(self) -> None:
-        """End it; another question starts it again."""
+        """End it."""
         if self._socket:
             self._epoll.unregister(self._socket)
             self._socket.close()
