@@ -43,6 +43,10 @@ EXAMPLES = {
     "on_exit": Example("autoreload --on-exit restart python worker.py", 'on-exit = "restart"'),
     "no_content_check": Example("autoreload --no-content-check make", "no-content-check = true"),
     "no_check": Example("autoreload --no-check python app.py", "no-check = true"),
+    "listen": Example(
+        "autoreload --listen 8000 --listen unix:/tmp/app.sock gunicorn app:app",
+        'listen = ["8000", "unix:/tmp/app.sock"]',
+    ),
     "clear": Example("autoreload -c pytest -q", "clear = true"),
     "quiet": Example("autoreload -q python app.py", "quiet = true"),
     "verbose": Example("autoreload -v python app.py", "verbose = true"),

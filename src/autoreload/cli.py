@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from autoreload import __version__, settings
+from autoreload.core.address import below
 from autoreload.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, UserError
 from autoreload.job import Job
 from autoreload.settings import OPTIONS, Settings
@@ -145,6 +146,9 @@ def understand(
         name: settings.parse(settings.BY_NAME[name], words, settings.BY_NAME[name].flag)
         for name, words in given.items()
     }
+    for chosen_by, directory in ((values, found.directory if found else here), (on_line, here)):
+        if "listen" in chosen_by:
+            chosen_by["listen"] = tuple(below(text, directory) for text in chosen_by["listen"])
     _reject_conflicts(on_line)
     if "quiet" in on_line:
         values["verbose"] = values["explain"] = False

@@ -58,6 +58,16 @@ class Report:
         first = "the command starts at the first change; " if postponed else ""
         self._line(Level.ROUTINE, f"Start monitoring {printable(root)} ({what}; {first}type Ctrl-C to exit)")
 
+    def listening(self, addresses: Sequence[str], forked: bool) -> None:
+        """The sockets that the command is passed. `forked`: perhaps not to the process that takes them."""
+        self._line(Level.ROUTINE, f"Listening on {printable(', '.join(addresses))}")
+        if forked:
+            self._line(
+                Level.ATTENTION,
+                "LISTEN_PID is that of the program which starts the server here: if the server does not take the "
+                "sockets, write `exec` before it, or run it directly",
+            )
+
     def restart(self, cause: Cause, burst: Mapping[str, Kind], first: bool = False) -> None:
         """The command is started again, or (`--postpone`) for the first time."""
         self._broken = {}

@@ -24,6 +24,7 @@ from autoreload.linux.clock import changed_from_now, file_time
 from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import activity, events
 from autoreload.process.family import Family
+from autoreload.process.recognise import forks
 from autoreload.rules import rules_for
 from autoreload.signals import ENDING
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from autoreload.core.filter import Rules
     from autoreload.job import Job
     from autoreload.linux.signalfd import SignalFd
+    from autoreload.listening import Listening
     from autoreload.process.command import Command
     from autoreload.process.runner import Runner
     from autoreload.process.terminal import Terminal
@@ -50,7 +52,14 @@ class Session:
     """One run of autoreload."""
 
     def __init__(
-        self, job: Job, command: Command, report: Report, signals: SignalFd, runner: Runner, terminal: Terminal
+        self,
+        job: Job,
+        command: Command,
+        report: Report,
+        signals: SignalFd,
+        runner: Runner,
+        terminal: Terminal,
+        listening: Listening | None = None,
     ) -> None:
         chosen = job.settings
         self._job = job
@@ -59,6 +68,7 @@ class Session:
         self._signals = signals
         self._runner = runner
         self._terminal = terminal
+        self._listening = listening
         self._debounce = Debounce(chosen.debounce)
         self._habits = Habits()
         self._lifecycle = life.Lifecycle(
@@ -115,6 +125,8 @@ class Session:
             self._report.clear()
         what = " ".join(rules.suffixes) or "every file that is not ignored"
         self._report.monitoring(self._job.shown_root, what, chosen.postpone)
+        if self._listening is not None:
+            self._report.listening(self._listening.shown, forks(self._command.argv))
         self._handle(life.Begin(), time.monotonic())
         if chosen.backend == "auto":
             self._watch(rules, since)
@@ -338,6 +350,8 @@ class Session:
         elif isinstance(action, life.Stop):
             self._slow_stop_at = now + SLOW_STOP
             self._stopped = True
+            if self._listening is not None:
+                self._listening.widen()
             self._runner.stop(action.token, action.signal, action.grace, action.from_terminal)
         elif isinstance(action, life.Kill):
             self._runner.kill(action.token)

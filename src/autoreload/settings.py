@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from autoreload.core import address
 from autoreload.errors import UserError
 
 
@@ -26,6 +27,7 @@ class Settings(NamedTuple):
     on_exit: str = "wait"
     no_content_check: bool = False
     no_check: bool = False
+    listen: tuple[str, ...] = ()
     clear: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -126,6 +128,11 @@ def one_of(*words: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def where(text: str) -> str:
+    """An address to listen on, written out."""
+    return str(address.parse(text))
 
 
 def filled(text: str) -> str:
@@ -283,6 +290,23 @@ does anything while the command does not run.
 The files are compiled by a small process beside the command, while the burst is waited for; where it takes longer than
 1 s the restart does not wait. With this option, and for commands whose interpreter is not known (`poetry run` without a
 `.venv` in the project), there is none.""",
+    ),
+    Option(
+        "listen",
+        where,
+        "a socket that outlives the restarts of the command, which finds it as descriptor 3; may be given again",
+        """autoreload listens there from its start to its end. The command is passed the socket as systemd does it, so
+no connection is refused while it restarts: clients wait, and the new process answers them. `PORT` alone is on
+127.0.0.1; `0.0.0.0:PORT` is on every address, `[::]:PORT` on those of IPv6 too; a port of 0 is chosen by the kernel,
+and told. `unix:PATH` is removed at the end; one that was left behind is replaced.
+
+The sockets are the descriptors from 3 on, in the order given. `LISTEN_FDS` says how many, `LISTEN_FDNAMES` their ports
+or file names, `LISTEN_PID` the process they are for: sd_listen_fds(3). gunicorn takes them by itself; others are told
+the number: `uvicorn --fd 3`, `hypercorn --bind fd://3`, `server.listen({fd: 3})` in Node. `LISTEN_PID` is that of the
+process that is executed: in a line of shell, write `exec` before the server. If autoreload was itself passed sockets by
+systemd, these come first. A descriptor that is open under such a number is an error, for it would be lost.""",
+        metavar="[HOST:]PORT|unix:PATH",
+        repeatable=True,
     ),
     Option(
         "clear",

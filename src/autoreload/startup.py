@@ -17,6 +17,7 @@ from autoreload.signals import take
 
 if TYPE_CHECKING:
     from autoreload.job import Job
+    from autoreload.listening import Listening
 
 
 def run(job: Job) -> int:
@@ -31,16 +32,28 @@ def run(job: Job) -> int:
 
 
 def _run(job: Job) -> int:
+    if not job.settings.listen:
+        return _run_with(job, None)
+    from autoreload.listening import listen
+
+    listening = listen(job.settings.listen, os.environ)
+    try:
+        return _run_with(job, listening)
+    finally:
+        listening.close()
+
+
+def _run_with(job: Job, listening: Listening | None) -> int:
     command = resolve(job.command, job.directory, os.environ)
     signals, mask = take()  # before anything is started
     terminal = Terminal()
-    runner = Runner(command, terminal, mask)
+    runner = Runner(command, terminal, mask, listening.passed if listening else ())
     try:
         from autoreload.report import Report
         from autoreload.session import Session
 
         report = Report.for_level(job.settings.quiet, job.settings.verbose, os.environ, job.directory)
-        session = Session(job, command, report, signals, runner, terminal)
+        session = Session(job, command, report, signals, runner, terminal, listening)
         try:
             return session.run()
         except UserError:

@@ -223,7 +223,7 @@ class TestLoops:
 
     def test_a_command_that_writes_a_file_that_counts(self, project: Project) -> None:
         """It runs, again and again, and one line says why and what to do."""
-        script = "date +%N > generated.py; exec " + " ".join(project.stamp())
+        script = "date +n%N > generated.py; exec " + " ".join(project.stamp())
         with autoreload(project, ".", ".py", script) as it:
             it.expect(r"generated\.py changed right after each of the last 10 starts; .* --ignore generated\.py")
             project.wait_for_start(3)

@@ -120,7 +120,9 @@ class TestCtrlZ:
             it.expect("SHELL STOPPED")
             tool = it.tool
             mine = [pid for pid in survivors(project.mark) if pid != it.leader]
-            eventually(lambda: sorted(map(state, mine)) == ["S", "T", "T"], what="all but the guard to stop")
+            eventually(
+                lambda: sorted(map(state, mine)) == ["S", "S", "T", "T"], what="all but guard and compiler to stop"
+            )
             project.write("app.py", "print('new')\n" + WAIT)
             assert "Modification" not in it.text()
             it.type(b"fg\n")

@@ -238,7 +238,7 @@ def test_after_a_restart_the_new_content_is_what_counts(tool: Tool) -> None:
     """The same again is nothing; what it was before is a change."""
     project = tool.project
     for number in range(2, 6):
-        text = f"text {number}"
+        text = f"text_{number}"
         project.write("app.py", text)
         project.wait_for_start(number)
         tool.expect("the content of 6 files is known")

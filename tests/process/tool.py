@@ -8,6 +8,7 @@ the tree and then the tool.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import select
@@ -35,7 +36,8 @@ def main() -> None:
     """The loop."""
     directory = os.environ.get("TOOL_DIRECTORY", os.getcwd())
     terminal = Terminal()
-    runner = Runner(Command(tuple(sys.argv[2:]), directory, "", False), terminal)
+    passed = ast.literal_eval(os.environ.get("TOOL_PASSED", "()"))
+    runner = Runner(Command(tuple(sys.argv[2:]), directory, "", False), terminal, passed=passed)
     signals = SignalFd((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGTSTP))
     poll = select.poll()
     for source in (runner, signals, 0):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from autoreload.errors import UserError
 from autoreload.process.command import Command, resolve
-from autoreload.process.recognise import simple_commands
+from autoreload.process.recognise import forks, simple_commands
 
 SHELL = ("/bin/sh", "-c")
 
@@ -167,14 +166,6 @@ class TestScripts:
         assert command("app.py").argv == ("app.py",)
 
 
-def test_sockets_of_systemd_are_for_the_command(command: Callable[..., Command]) -> None:
-    """LISTEN_PID has to be the pid of who takes them; another process's is not touched."""
-    ours = command("make serve", LISTEN_PID=str(os.getpid()))
-    assert ours.argv == ("/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", "make", "serve")
-    assert ours.shown == "make serve"
-    assert command("make serve", LISTEN_PID="1").argv == ("make", "serve")
-
-
 PYTHON = [
     "python app.py",
     "python3.12 -m flask run",
@@ -299,3 +290,24 @@ def test_the_interpreter_is_found(words: str, interpreter: str, command: Callabl
     executable(base / "bin" / "longer", f"#!/bin/sh\n'''exec' {base}/a/longer/python \"$0\" \"$@\"\n' '''\n")
     (folder / "app.py").write_text("")
     assert command(words).interpreter == (f"{base}/{interpreter}" if interpreter else "")
+
+
+@pytest.mark.parametrize(
+    ("words", "it_does"),
+    [
+        ("gunicorn app", False),
+        ("python -m x", False),
+        ("FOO=1 gunicorn app", False),
+        ("gunicorn app > log", False),
+        ("cd x && exec gunicorn app", False),
+        ("(exec gunicorn app)", False),
+        ("cd x && gunicorn app", True),
+        ("gunicorn app | tee log", True),
+        ("npm start", True),
+        ("uv run gunicorn app", True),
+        ("cd executables; gunicorn app", True),
+    ],
+)
+def test_what_starts_another_process(words: str, it_does: bool, command: Callable[..., Command]) -> None:
+    """Who looks at LISTEN_PID does not find its own pid there."""
+    assert forks(command(words).argv) is it_does

@@ -19,7 +19,6 @@ _ONLY_THE_SHELL_HAS = frozenset(
     "unalias unset until wait while".split()
 )
 """Special built-ins and keywords, and built-ins that mean something only in a shell."""
-_OWN_PID = ("/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh")
 
 
 class Command(NamedTuple):
@@ -63,9 +62,6 @@ def resolve(words: Sequence[str] | str, directory: str, environ: Mapping[str, st
         raise _empty()
     argv = _with_interpreter(argv, directory, environ)
     python = recognise.interpreter(argv, directory, environ)
-    if environ.get("LISTEN_PID") == str(os.getpid()):
-        # A socket unit of systemd: sd_listen_fds(3) takes the sockets only if they are meant for its own process.
-        argv = [*_OWN_PID, *argv]
     return Command(tuple(argv), directory, shown, python is not None, python or "")
 
 

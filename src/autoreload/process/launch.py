@@ -7,7 +7,17 @@ Loaded by the guard, for which it may import nothing slow (see linux/libc.py).
 """
 
 from errno import EACCES, ENOENT, ENOEXEC, ENOTDIR
-from posix import chdir, posix_spawn, stat, strerror
+from posix import (
+    POSIX_SPAWN_DUP2,
+    X_OK,
+    access,
+    chdir,
+    posix_spawn,
+    set_blocking,
+    set_inheritable,
+    stat,
+    strerror,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +26,8 @@ else:
     from _signal import SIG_DFL, SIG_IGN, SIGCHLD, SIGPIPE, SIGXFSZ, signal
 
 _SHELL = b"/bin/sh"
+_OWN_PID = (b"sh", b"-c", b'LISTEN_PID=$$ exec "$@"', b"sh")
+"""sd_listen_fds(3) takes sockets only if they are meant for its own process, whose pid nobody knows before."""
 _DEFAULT_PATH = b"/bin:/usr/bin"
 """confstr(_CS_PATH), as execvp(3) searches when PATH is not set."""
 _UNREACHABLE = (EACCES, ENOENT, ENOTDIR)
@@ -31,9 +43,16 @@ class Launch:
         environ: dict[bytes, bytes],
         mask: tuple[int, ...],
         ignores_children: bool,
+        passed: "tuple[tuple[int, int], ...]" = (),
+        has_sockets: bool = False,
     ) -> None:
+        """`passed`: sockets by their numbers here and in the command. `has_sockets`: the command has some (also such
+        that we do not know, from systemd), and is told its pid."""
         self._argv, self._directory, self._environ, self._mask = argv, directory, environ, mask
         self._ignores_children = ignores_children
+        self._passed, self._has_sockets = passed, has_sockets
+        for number, _ in passed:
+            set_inheritable(number, False)
 
     def __call__(self) -> int:
         """Execute it and return its pid. OSError, with the file it is about, if that cannot be done.
@@ -66,13 +85,26 @@ class Launch:
         return [path for path in paths if _is_file(path)]  # a stat is cheaper than a vfork
 
     def _spawn(self, path: bytes, argv: tuple[bytes, ...]) -> int:
+        if self._has_sockets:
+            if not access(path, X_OK):  # of the shell we would not hear
+                raise _about(EACCES if _is_file(path) else ENOENT, path)
+            path, argv = _SHELL, (*_OWN_PID, path, *argv[1:])
+        for number, _ in self._passed:
+            set_blocking(number, True)  # shared with the run before, which may have wanted it otherwise
         try:
             # Python ignores these two for itself; what else was ignored when autoreload was started stays ignored.
             if self._ignores_children:
                 # posix_spawn can give back the default action only. Ignored just for this moment, for whoever dies
                 # while it is ignored is not kept to be waited for.
                 signal(SIGCHLD, SIG_IGN)
-            return posix_spawn(path, argv, self._environ, setsigmask=self._mask, setsigdef=(SIGPIPE, SIGXFSZ))
+            return posix_spawn(
+                path,
+                argv,
+                self._environ,
+                file_actions=[(POSIX_SPAWN_DUP2, number, theirs) for number, theirs in self._passed],
+                setsigmask=self._mask,
+                setsigdef=(SIGPIPE, SIGXFSZ),
+            )
         except OSError as error:
             raise OSError(error.errno, error.strerror, path) from None
         finally:

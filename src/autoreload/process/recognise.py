@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 _INTERPRETER = re.compile(r"(python|pypy)\d*(\.\d+)*[a-z]?")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
@@ -17,6 +17,9 @@ _SHELLS = ("sh", "bash", "dash", "zsh", "ksh")
 _BEFORE_A_COMMAND = frozenset(("!", "do", "elif", "else", "exec", "if", "then", "time", "until", "while", "{"))
 _PROJECT_RUNNERS = frozenset(("uv", "poetry", "pipenv", "pdm", "hatch", "rye"))
 """`uv run COMMAND`: runs it in the project's own environment, which may not be on PATH."""
+_STARTERS = _PROJECT_RUNNERS | {"npm", "npx", "pnpm", "yarn", "make", "just", "time"}
+"""What starts another process, and waits for its end."""
+_EXEC = re.compile(r"(^|[\s;&|({])exec\s")
 _TAKES_VALUE = {
     "env": ("-u", "-C", "-S", "--unset", "--chdir"),
     "nice": ("-n", "--adjustment"),
@@ -134,6 +137,15 @@ def simple_commands(string: str) -> list[list[str]]:
 def is_assignment(word: str) -> bool:
     """`NAME=value`, as may stand before a command."""
     return _ASSIGNMENT.match(word) is not None
+
+
+def forks(argv: Sequence[str]) -> bool:
+    """Does this command start another process, rather than become it? Perhaps."""
+    program = os.path.basename(argv[0])
+    if program not in _SHELLS:
+        return program in _STARTERS
+    line = argv[2] if len(argv) > 2 and argv[1] == "-c" else ""
+    return len(simple_commands(line)) > 1 and _EXEC.search(line) is None
 
 
 def find(name: str, directory: str, environ: Mapping[str, str]) -> str | None:

@@ -45,10 +45,17 @@ class Runner:
     Children that this process has by then are not touched.
     """
 
-    def __init__(self, command: Command, terminal: Terminal | None = None, mask: Collection[int] | None = None) -> None:
+    def __init__(
+        self,
+        command: Command,
+        terminal: Terminal | None = None,
+        mask: Collection[int] | None = None,
+        passed: tuple[tuple[int, int], ...] = (),
+    ) -> None:
+        """`passed`: sockets for the command, by their numbers here and there."""
         self._command = command
         self._state = terminal.state() if terminal else None
-        self._origin = origin(mask)
+        self._origin = origin(mask)._replace(passed=passed)
         if self._origin.ignores_children:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.weak = "" if become_subreaper() else WEAK

@@ -37,6 +37,13 @@ class Origin(NamedTuple):
     """Blocked signals."""
     ignores_children: bool
     """SIGCHLD is ignored (nobody could be waited for then: we cannot let it be so)."""
+    passed: tuple[tuple[int, int], ...] = ()
+    """Sockets for the command, by their numbers here and there."""
+
+    @property
+    def has_sockets(self) -> bool:
+        """Is it told to take sockets, ours or those of systemd?"""
+        return self.environ.get(b"LISTEN_PID") == b"%d" % os.getpid()
 
 
 def origin(mask: Collection[int] | None = None) -> Origin:
@@ -64,7 +71,8 @@ def spawn_guard(command: Command, origin: Origin, state: Any) -> tuple[int, sock
     """
     argv = tuple(os.fsencode(word) for word in command.argv)
     directory = os.fsencode(command.directory)
-    settings = (argv, directory, origin.environ, origin.mask, origin.ignores_children, state)
+    what = (argv, directory, origin.environ, origin.mask, origin.ignores_children, origin.passed, origin.has_sockets)
+    settings = (*what, state)
     try:
         ours, theirs = (above_standard(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         try:
@@ -94,7 +102,9 @@ def _cannot_start(error: OSError) -> UserError:
 def _spawn(channel: socket.socket, origin: Origin) -> int:
     interpreter, name, held = _interpreter()
     # For us, as short as can be; there is one thread, and nothing else is executed meanwhile.
-    channel.set_inheritable(True)
+    numbers = (channel.fileno(), *(number for number, _ in origin.passed))
+    for number in numbers:
+        os.set_inheritable(number, True)
     try:
         return os.posix_spawn(
             interpreter,
@@ -105,6 +115,8 @@ def _spawn(channel: socket.socket, origin: Origin) -> int:
             setsigdef=(signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ),
         )
     finally:
+        for number in numbers:
+            os.set_inheritable(number, False)
         if held >= 0:
             os.close(held)
 
