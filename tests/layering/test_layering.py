@@ -34,9 +34,10 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "scope": {"core", "errors"},
     "session": EVERYTHING,
     "startup": EVERYTHING,
-    "settings": {"core", "errors"},
+    "settings": {"errors", "values"},
     "signals": {"linux"},
     "syntax": {"core", "process"},
+    "values": {"core"},
     "watch": {"core", "errors", "linux"},
 }
 """Each module or folder of the package, and which others it may import; CONTRIBUTING.md has the drawing."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autoreload import cli, settings
+from autoreload import cli, settings, values
 from autoreload.errors import UserError
 from autoreload.job import Job
 
@@ -351,20 +351,20 @@ def test_the_root_and_the_home_directory_are_not_watched_by_accident(project: Pa
 )
 def test_durations(text: str, seconds: float) -> None:
     """A bare number is seconds, everywhere."""
-    assert settings.duration(text) == pytest.approx(seconds)
+    assert values.duration(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("text", ["", "ms", "-1s", "1h", "inf", "nan", "1,5s", "99999999"])
 def test_what_is_no_duration(text: str) -> None:
     """Each is refused."""
     with pytest.raises(ValueError, match="a duration"):
-        settings.duration(text)
+        values.duration(text)
 
 
 @pytest.mark.parametrize("text", ["INT", "SIGINT", "sigint", " int ", "2"])
 def test_signals_by_any_of_their_names(text: str) -> None:
     """As kill(1) takes them."""
-    assert settings.signal_name(text) == "INT"
+    assert values.signal_name(text) == "INT"
 
 
 def test_the_table_declares_each_setting_once() -> None:
