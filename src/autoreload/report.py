@@ -90,7 +90,7 @@ class Report:
 
     def exited(self, code: int, seconds: float, state: State, delay: float) -> None:
         """The command ended by itself."""
-        how = f"was killed by {signal_name(-code)}" if code < 0 else f"exited with code {code}"
+        how = how_it_ended(code)
         level = Level.ATTENTION if code else Level.ROUTINE
         self._line(level, f"Process {how} after {_seconds(seconds)}{_next(state, delay)}")
 
@@ -260,6 +260,11 @@ def _glob(name: str) -> str:
     import shlex
 
     return shlex.quote(name)
+
+
+def how_it_ended(code: int) -> str:
+    """In words; -N: by signal N."""
+    return f"was killed by {signal_name(-code)}" if code < 0 else f"exited with code {code}"
 
 
 def signal_name(number: int) -> str:

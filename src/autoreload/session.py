@@ -20,11 +20,14 @@ from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import SOURCES
 from autoreload.core.habits import TOLD_AFTER, Habits
 from autoreload.core.loading import Loading
+from autoreload.core.page import Failure
 from autoreload.linux.clock import changed_from_now, file_time
+from autoreload.linux.descendants import below
 from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import activity, events
 from autoreload.process.family import Family
 from autoreload.process.recognise import forks
+from autoreload.report import how_it_ended
 from autoreload.rules import rules_for
 from autoreload.signals import ENDING
 
@@ -32,12 +35,12 @@ if TYPE_CHECKING:
     from autoreload.core.filter import Rules
     from autoreload.job import Job
     from autoreload.linux.signalfd import SignalFd
-    from autoreload.listening import Listening
     from autoreload.process.command import Command
     from autoreload.process.runner import Runner
     from autoreload.process.terminal import Terminal
     from autoreload.report import Report
     from autoreload.scope import Scope
+    from autoreload.sockets.holder import Holder
     from autoreload.syntax import Syntax
     from autoreload.watch.backend import Backend
 
@@ -59,7 +62,7 @@ class Session:
         signals: SignalFd,
         runner: Runner,
         terminal: Terminal,
-        listening: Listening | None = None,
+        holder: Holder | None = None,
     ) -> None:
         chosen = job.settings
         self._job = job
@@ -68,7 +71,7 @@ class Session:
         self._signals = signals
         self._runner = runner
         self._terminal = terminal
-        self._listening = listening
+        self._holder = holder
         self._debounce = Debounce(chosen.debounce)
         self._habits = Habits()
         self._lifecycle = life.Lifecycle(
@@ -125,13 +128,13 @@ class Session:
             self._report.clear()
         what = " ".join(rules.suffixes) or "every file that is not ignored"
         self._report.monitoring(self._job.shown_root, what, chosen.postpone)
-        if self._listening is not None:
-            self._report.listening(self._listening.shown, forks(self._command.argv))
+        if self._holder is not None:
+            self._report.listening(self._holder.shown, forks(self._command.argv))
         self._handle(life.Begin(), time.monotonic())
         if chosen.backend == "auto":
             self._watch(rules, since)
         self._check_syntax(rules)
-        possible = (self._signals, self._runner, self._backend, self._syntax)
+        possible = (self._signals, self._runner, self._backend, self._syntax, self._holder)
         sources = [source for source in possible if source is not None and source.fileno() >= 0]
         # epoll rounds a timeout up to whole milliseconds, select(2) takes no descriptor above 1023.
         fine = max(source.fileno() for source in sources) < FD_SETSIZE
@@ -197,6 +200,8 @@ class Session:
             self._weakness_told = True
             self._report.notice(self._runner.weak, "", detail=False)
         self._hear_clock(now)
+        if self._holder is not None:
+            self._holder.work(now)
         if self._content is not None:
             self._read_contents(self._content, not ready)
 
@@ -220,6 +225,7 @@ class Session:
             self._content.deadline() if self._content is not None and self._content_has_time else None,
             self._syntax.deadline() if self._syntax is not None else None,
             self._loading.deadline() if self._content is not None else None,
+            self._holder.deadline() if self._holder is not None else None,
             self._lifecycle.deadline(),
             self._backend.deadline(),
             self._runner.deadline(),
@@ -350,8 +356,8 @@ class Session:
         elif isinstance(action, life.Stop):
             self._slow_stop_at = now + SLOW_STOP
             self._stopped = True
-            if self._listening is not None:
-                self._listening.widen()
+            if self._holder is not None:
+                self._holder.stopping()
             self._runner.stop(action.token, action.signal, action.grace, action.from_terminal)
         elif isinstance(action, life.Kill):
             self._runner.kill(action.token)
@@ -361,6 +367,7 @@ class Session:
                 self._content.failed(but=self._debounce.pending())
             self._terminal.restore()  # else Ctrl-C might not be a signal any more, while a change is waited for
             self._report.exited(action.code, action.seconds, action.state, action.delay)
+            self._answer(how_it_ended(action.code))
         elif isinstance(action, life.TellFailure):
             self._tell_failure(action)
         elif isinstance(action, life.TellEnding):
@@ -368,7 +375,14 @@ class Session:
         else:
             self._exit_code = action.code
 
+    def _answer(self, how: str) -> None:
+        """Let nobody wait for a command that is not there."""
+        if self._holder is not None:
+            left = below([self._runner.guard]).keys() - {self._runner.guard}
+            self._holder.ended(Failure(self._command.shown, how), left)
+
     def _tell_failure(self, action: life.TellFailure) -> None:
+        self._answer(f"could not be executed: {os.strerror(action.errno)}")
         if self._failed_path == self._command.directory:
             self._report.directory_gone(self._failed_path, action.errno, action.state)
         else:
@@ -393,6 +407,8 @@ class Session:
             self._content.started(changed_from_now())
         if self._syntax is not None:
             self._syntax.starting()
+        if self._holder is not None:
+            self._holder.starting()
         self._loading.started(now)
         self._runner.start(action.run)
 

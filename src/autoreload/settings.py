@@ -222,7 +222,11 @@ The sockets are the descriptors from 3 on, in the order given. `LISTEN_FDS` says
 or file names, `LISTEN_PID` the process they are for: sd_listen_fds(3). gunicorn takes them by itself; others are told
 the number: `uvicorn --fd 3`, `hypercorn --bind fd://3`, `server.listen({fd: 3})` in Node. `LISTEN_PID` is that of the
 process that is executed: in a line of shell, write `exec` before the server. If autoreload was itself passed sockets by
-systemd, these come first. A descriptor that is open under such a number is an error, for it would be lost.""",
+systemd, these come first. A descriptor that is open under such a number is an error, for it would be lost.
+
+While there is no command (it crashed, ended, or could not be executed) autoreload itself answers: 503, with a page that
+shows the new code as soon as it runs; whoever does not speak HTTP is disconnected. Only this machine is told more than
+that.""",
         metavar="[HOST:]PORT|unix:PATH",
         repeatable=True,
     ),

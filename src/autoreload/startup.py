@@ -17,7 +17,7 @@ from autoreload.signals import take
 
 if TYPE_CHECKING:
     from autoreload.job import Job
-    from autoreload.listening import Listening
+    from autoreload.sockets.holder import Holder
 
 
 def run(job: Job) -> int:
@@ -34,26 +34,27 @@ def run(job: Job) -> int:
 def _run(job: Job) -> int:
     if not job.settings.listen:
         return _run_with(job, None)
-    from autoreload.listening import listen
+    from autoreload.sockets.holder import Holder
+    from autoreload.sockets.listening import listen
 
-    listening = listen(job.settings.listen, os.environ)
+    holder = Holder(listen(job.settings.listen, os.environ))
     try:
-        return _run_with(job, listening)
+        return _run_with(job, holder)
     finally:
-        listening.close()
+        holder.close()
 
 
-def _run_with(job: Job, listening: Listening | None) -> int:
+def _run_with(job: Job, holder: Holder | None) -> int:
     command = resolve(job.command, job.directory, os.environ)
     signals, mask = take()  # before anything is started
     terminal = Terminal()
-    runner = Runner(command, terminal, mask, listening.passed if listening else ())
+    runner = Runner(command, terminal, mask, holder.passed if holder else ())
     try:
         from autoreload.report import Report
         from autoreload.session import Session
 
         report = Report.for_level(job.settings.quiet, job.settings.verbose, os.environ, job.directory)
-        session = Session(job, command, report, signals, runner, terminal, listening)
+        session = Session(job, command, report, signals, runner, terminal, holder)
         try:
             return session.run()
         except UserError:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.client import asking, over_tcp, over_unix
+from tests.e2e.client import ask, asking, over_tcp, over_unix
 from tests.e2e.tool import PYTHON, Project, Tool, autoreload, run_briefly
 from tests.support import eventually
 
@@ -182,3 +182,48 @@ def test_descriptor_3_of_a_script_is_not_taken_away(project: Project) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("autoreload: descriptor 3 was passed to autoreload (/dev/null)")
+
+
+def test_a_crash_is_seen_by_clients_and_so_is_the_fix(project: Project, port: int) -> None:
+    """Three times, with a client that never stops: it gets one version, 503, then the next. None is refused, reset or
+    left waiting."""
+    path = project.write("server.py", SERVER)
+    with autoreload(project, "--listen", str(port), "--", *PYTHON, "server.py") as it:
+        it.expect("^Listening on ")
+        it.watching()
+        with asking(over_tcp(port)) as answers:
+            for number in range(1, 4):
+                version = b"version %d" % number
+                path.write_text(SERVER.replace("version 1", version.decode()))
+                eventually(partial(has, answers, version), what=it.text())
+                before = len(answers)
+                path.write_text("undefined\n" + SERVER)
+                it.expect("^Process exited with code 1 .*; waiting for a change$")
+                eventually(lambda: any(b" 503 " in answer for answer in answers[before:]), what=it.text())  # noqa: B023
+        assert [answer for answer in answers if not answer.startswith((b"HTTP/1.0 200", b"HTTP/1.1 503"))] == []
+        assert b"server.py exited with code 1." in answers[-1]
+        it.end()
+
+
+def test_a_command_that_cannot_be_executed_is_seen_by_clients(project: Project, port: int) -> None:
+    """And one that has ended well: nobody is there."""
+    program = project.tree / "serve"
+    with autoreload(project, "--listen", str(port), "-e", "serve", "./serve") as it:
+        it.expect("^Cannot start ./serve: ")
+        assert b"./serve could not be executed: No such file or directory." in ask(over_tcp(port))
+        it.watching()
+        program.write_text("#!/bin/sh\nexit 0\n")
+        program.chmod(0o755)
+        it.expect("^Process exited with code 0 ")
+        assert b"./serve exited with code 0." in ask(over_tcp(port))
+        it.end()
+
+
+def test_while_a_process_is_left_it_may_answer(project: Project, port: int) -> None:
+    """The command has ended, but what it has started has the socket: only that answers."""
+    server = SERVER.replace('assert os.environ["LISTEN_PID"] == str(os.getpid())', "if os.fork(): os._exit(3)")
+    project.write("server.py", server)
+    with autoreload(project, "--listen", str(port), "--", *PYTHON, "server.py") as it:
+        it.expect("^Process exited with code 3 ")
+        assert {ask(over_tcp(port))[-9:] for _ in range(20)} == {b"version 1"}
+        it.end()

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from autoreload.errors import UserError
-from autoreload.listening import FIRST, Listening, listen
+from autoreload.sockets.listening import FIRST, Listening, listen
 from tests.process.helpers import code, tool
 from tests.support import eventually
 
 LISTENING = """
 import os, sys
-from autoreload.listening import listen
+from autoreload.sockets.listening import listen
 it = listen(sys.argv[1].split(","), os.environ)
 print(it.passed, *it.shown, file=sys.stderr)
 os.environ["TOOL_PASSED"] = repr(it.passed)
@@ -157,7 +157,7 @@ class TestWhatIsRefused:
 
     def test_a_number_that_is_in_use(self) -> None:
         """A descriptor that autoreload has inherited keeps its number, so a socket cannot have it."""
-        source = "import os; from autoreload.listening import listen; listen(['0', '0'], os.environ)"
+        source = "import os; from autoreload.sockets.listening import listen; listen(['0', '0'], os.environ)"
         call = [sys.executable, "-c", source]
         for number, expected in ((FIRST, 1), (FIRST + 1, 1), (FIRST + 2, 0)):
             line = f'exec {number}</dev/null; exec "$@"'

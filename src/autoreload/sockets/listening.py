@@ -26,7 +26,8 @@ class Listening:
     """Some sockets that listen, and under which numbers the command finds them."""
 
     def __init__(self) -> None:
-        self._sockets: list[socket.socket] = []
+        self.sockets: list[socket.socket] = []
+        """In the order in which they were asked for."""
         self._paths: dict[str, tuple[int, int]] = {}
         self.passed: tuple[tuple[int, int], ...] = ()
         """(number here, number in the command)"""
@@ -35,7 +36,7 @@ class Listening:
 
     def widen(self) -> None:
         """Before the command is stopped: it may have chosen a short queue."""
-        for held in self._sockets:
+        for held in self.sockets:
             try:
                 held.listen(BACKLOG)
             except OSError:
@@ -43,7 +44,7 @@ class Listening:
 
     def close(self) -> None:
         """Listen no longer, and remove what was made."""
-        for held in self._sockets:
+        for held in self.sockets:
             held.close()
         for path, made in self._paths.items():
             try:
@@ -57,7 +58,7 @@ class Listening:
         with _unix(address.path) if address.path else _tcp(address) as made:
             if address.path:
                 self._paths[address.path] = _identity(address.path)
-            self._sockets.append(socket.socket(fileno=fcntl.fcntl(made.fileno(), fcntl.F_DUPFD_CLOEXEC, above)))
+            self.sockets.append(socket.socket(fileno=fcntl.fcntl(made.fileno(), fcntl.F_DUPFD_CLOEXEC, above)))
             bound = _bound(made, address)
         self.shown.append(str(bound))
         return bound
@@ -83,7 +84,7 @@ def listen(addresses: Sequence[str], environ: MutableMapping[str, str]) -> Liste
     except BaseException:
         it.close()
         raise
-    it.passed = tuple((held.fileno(), number) for number, held in enumerate(it._sockets, first))
+    it.passed = tuple((held.fileno(), number) for number, held in enumerate(it.sockets, first))
     environ["LISTEN_PID"] = str(os.getpid())  # the guard makes it that of the command
     environ["LISTEN_FDS"] = str(above - FIRST)
     environ["LISTEN_FDNAMES"] = ":".join(names)

@@ -1,0 +1,154 @@
+"""The clients of a held socket while there is no server: real connections."""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from autoreload.core.page import Failure
+from autoreload.sockets.answering import MOST_CLIENTS, SILENCE, Answering
+
+GET = b"GET / HTTP/1.0\r\n\r\n"
+
+
+class Server:
+    """Something that listens, and is answered for."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.listener = listener
+        self.answering = Answering()
+        self.later = 0.0
+        self.clients = ExitStack()
+
+    def connect(self) -> socket.socket:
+        """A new client."""
+        client = self.clients.enter_context(socket.socket(self.listener.family, socket.SOCK_STREAM))
+        client.settimeout(5)
+        client.connect(self.listener.getsockname())
+        return client
+
+    def work(self) -> None:
+        """Everything that there is to do."""
+        while select.select([self.answering], [], [], 0.05)[0]:
+            self.answering.work(time.monotonic() + self.later)
+        self.answering.work(time.monotonic() + self.later)
+
+    def rest(self, client: socket.socket) -> bytes:
+        """What the client gets until the end; ConnectionResetError."""
+        self.work()
+        parts = []
+        while part := client.recv(1 << 16):
+            parts.append(part)
+            self.work()
+        return b"".join(parts)
+
+
+@pytest.fixture(params=[("127.0.0.1", 0), ("::1", 0)], ids=str)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """One for each family."""
+    family = socket.AF_INET6 if ":" in request.param[0] else socket.AF_INET
+    with socket.create_server(request.param, family=family, backlog=256) as listener:
+        it = Server(listener)
+        it.answering.begin([listener], Failure("python app.py", "exited with code 1"))
+        yield it
+        it.clients.close()
+        it.answering.close()
+
+
+def test_a_request_is_answered(server: Server) -> None:
+    """Also one that comes in parts, and one with a body that nobody reads: no reset."""
+    whole, parts, body = server.connect(), server.connect(), server.connect()
+    whole.sendall(GET)
+    parts.sendall(GET[:5])
+    server.work()
+    parts.sendall(GET[5:])
+    body.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000)
+    for client in (whole, parts, body):
+        assert server.rest(client).startswith(b"HTTP/1.1 503 ")
+
+
+@pytest.mark.parametrize("data", [b"\x16\x03\x01\x00\x05hello", b"SSH-2.0-x\r\n", b"\0"])
+def test_who_does_not_speak_http_is_left(data: bytes, server: Server) -> None:
+    """At once, and without a reset."""
+    client = server.connect()
+    client.sendall(data)
+    assert server.rest(client) == b""
+
+
+def test_who_says_nothing_is_left_after_a_while(server: Server) -> None:
+    """Two seconds; then nobody is awaited any more."""
+    client = server.connect()
+    server.work()
+    assert server.answering.deadline() is not None
+    server.later = SILENCE + 0.1
+    assert server.rest(client) == b""
+    assert server.answering.deadline() is None
+
+
+def test_who_goes_away_is_forgotten(server: Server) -> None:
+    """With a reset, before or after the answer."""
+    for send in (b"", GET):
+        client = server.connect()
+        client.sendall(send)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if send:
+            server.work()
+        client.close()
+    server.work()
+    assert server.answering.deadline() is None
+
+
+def test_who_comes_after_the_end_waits(server: Server) -> None:
+    """For the new code; who came before is answered."""
+    before = server.connect()
+    before.sendall(GET[:-2])
+    server.work()
+    server.answering.end()
+    after = server.connect()
+    after.sendall(GET)
+    assert server.rest(before).startswith(b"HTTP/1.1 503 ")
+    server.listener.settimeout(5)
+    accepted, _ = server.listener.accept()
+    with accepted:
+        assert accepted.recv(99) == GET
+
+
+def test_many_at_once_take_turns(server: Server) -> None:
+    """The others wait in the queue, and are answered in the end."""
+    silent = [server.connect() for _ in range(MOST_CLIENTS)]
+    asking = [server.connect() for _ in range(20)]
+    for client in asking:
+        client.sendall(GET)
+    server.work()
+    for client in silent:
+        client.close()
+    for client in asking:
+        assert server.rest(client).startswith(b"HTTP/1.1 503 ")
+
+
+def test_only_this_machine_is_told_why(server: Server) -> None:
+    """A client that came in by another address."""
+    client = server.connect()
+    client.sendall(GET)
+    assert b"app.py" in server.rest(client)
+    with socket.create_server(("0.0.0.0", 0)) as everywhere:
+        address = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with address:
+            try:
+                address.connect(("192.0.2.1", 9))  # sends nothing: it asks by which address one would
+            except OSError:
+                pytest.skip("this machine has no address but its own")
+            host = address.getsockname()[0]
+        server.answering.begin([everywhere], Failure("python app.py", "exited with code 1"))
+        with socket.create_connection((host, everywhere.getsockname()[1]), 5) as stranger:
+            stranger.sendall(GET)
+            response = server.rest(stranger)
+            assert response.startswith(b"HTTP/1.1 503 ")
+            assert b"app.py" not in response
+        server.answering.end()
