@@ -98,6 +98,8 @@ class Session:
         self._slow_stop_at: float | None = None
         self._recheck_at: float | None = None
         self._changed_at = 0.0
+        self._stop: life.Stop | None = None
+        """What the command is asked as soon as it has answered its clients."""
         self._stopped = False
         """Has the command been stopped so that it can be started again? Then it will be, whatever is found out."""
         self._weakness_told = False
@@ -202,6 +204,7 @@ class Session:
         self._hear_clock(now)
         if self._holder is not None:
             self._holder.work(now)
+            self._stop_drained(now)
         if self._content is not None:
             self._read_contents(self._content, not ready)
 
@@ -356,10 +359,12 @@ class Session:
         elif isinstance(action, life.Stop):
             self._slow_stop_at = now + SLOW_STOP
             self._stopped = True
-            if self._holder is not None:
-                self._holder.stopping()
-            self._runner.stop(action.token, action.signal, action.grace, action.from_terminal)
+            self._stop = action
+            if self._holder is not None and not self._lifecycle.ending:
+                self._holder.stopping(self._tree)
+            self._stop_drained(now)
         elif isinstance(action, life.Kill):
+            self._stop_drained(float("inf"))
             self._runner.kill(action.token)
         elif isinstance(action, life.TellExit):
             self._habits.exited()
@@ -375,11 +380,22 @@ class Session:
         else:
             self._exit_code = action.code
 
+    def _stop_drained(self, now: float) -> None:
+        """Pass on what the lifecycle asked for, once nobody is cut off by it who can be waited for."""
+        action = self._stop
+        drained = self._holder is None or self._lifecycle.ending or self._holder.is_drained(now)
+        if action is not None and drained:
+            self._stop = None
+            self._runner.stop(action.token, action.signal, action.grace, action.from_terminal)
+
+    def _tree(self) -> Iterable[int]:
+        """The processes of the command."""
+        return below([self._runner.guard]).keys() - {self._runner.guard}
+
     def _answer(self, how: str) -> None:
         """Let nobody wait for a command that is not there."""
         if self._holder is not None:
-            left = below([self._runner.guard]).keys() - {self._runner.guard}
-            self._holder.ended(Failure(self._command.shown, how), left)
+            self._holder.ended(Failure(self._command.shown, how), self._tree())
 
     def _tell_failure(self, action: life.TellFailure) -> None:
         self._answer(f"could not be executed: {os.strerror(action.errno)}")

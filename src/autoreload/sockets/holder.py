@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import socket
+from collections.abc import Callable, Iterable
 
 from autoreload.core.page import Failure
 from autoreload.linux.openfiles import open_in
 from autoreload.sockets.answering import Answering
+from autoreload.sockets.draining import Draining
 from autoreload.sockets.listening import Listening
 
 
@@ -17,6 +19,7 @@ class Holder:
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
         self._answering = Answering()
+        self._draining: Draining | None = None
 
     @property
     def passed(self) -> tuple[tuple[int, int], ...]:
@@ -34,8 +37,8 @@ class Holder:
         return self._answering.fileno()
 
     def deadline(self) -> float | None:
-        """When `work` wants to be called (monotonic seconds); None: no need."""
-        return self._answering.deadline()
+        """When `work` or `is_drained` want to be called (monotonic seconds); None: no need."""
+        return self._draining.deadline if self._draining else self._answering.deadline()
 
     def work(self, now: float) -> None:
         """Do what can be done without waiting."""
@@ -45,18 +48,31 @@ class Holder:
     def starting(self) -> None:
         """It is about to be started: whoever comes from here on waits for it."""
         self._answering.end()
+        self._draining = None
 
-    def stopping(self) -> None:
-        """It is about to be stopped."""
+    def stopping(self, tree: Callable[[], Iterable[int]]) -> None:
+        """It is to be stopped, once it `is_drained`. `tree`: its processes."""
         self._listening.widen()
+        tcp = [held for held in self._listening.sockets if held.family != socket.AF_UNIX]
+        self._draining = Draining(self._inodes(), {held.getsockname()[1] for held in tcp}, tree)
+
+    def is_drained(self, now: float) -> bool:
+        """Has it answered what it had accepted, or taken too long?"""
+        if self._draining and not self._draining.is_over(now):
+            return False
+        self._draining = None
+        return True
 
     def ended(self, failure: Failure, left: Iterable[int]) -> None:
         """It has ended by itself, or could not be started; these processes are left of it."""
-        inodes = {os.fstat(number).st_ino for number, _ in self.passed}
-        if not open_in(left, inodes):
+        if not open_in(left, self._inodes()):
             self._answering.begin(self._listening.sockets, failure)
 
     def close(self) -> None:
         """autoreload ends."""
         self._answering.close()
         self._listening.close()
+
+    def _inodes(self) -> dict[int, int]:
+        """Of each socket, and its number here."""
+        return {os.fstat(held.fileno()).st_ino: held.fileno() for held in self._listening.sockets}
