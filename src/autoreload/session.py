@@ -30,6 +30,8 @@ from autoreload.process.recognise import forks
 from autoreload.report import how_it_ended
 from autoreload.rules import rules_for
 from autoreload.signals import ENDING
+from autoreload.sockets import NoSockets
+from autoreload.syntax import Syntax
 
 if TYPE_CHECKING:
     from autoreload.core.filter import Rules
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from autoreload.report import Report
     from autoreload.scope import Scope
     from autoreload.sockets.holder import Holder
-    from autoreload.syntax import Syntax
     from autoreload.watch.backend import Backend
 
 FD_SETSIZE = 1024
@@ -71,7 +72,7 @@ class Session:
         self._signals = signals
         self._runner = runner
         self._terminal = terminal
-        self._holder = holder
+        self._holder: Holder | NoSockets = holder or NoSockets()
         self._debounce = Debounce(chosen.debounce)
         self._habits = Habits()
         self._lifecycle = life.Lifecycle(
@@ -91,7 +92,8 @@ class Session:
         self._own: set[str] = set()
         self._selector: selectors.BaseSelector
         self._checks = Checks(self._debounce, self._explain, report)
-        self._syntax: Syntax | None = None
+        self._syntax = Syntax("" if chosen.no_check else command.interpreter, command.directory, report.detail)
+        self._checks.compile_with(self._syntax)
         self._run = 0
         self._sources: set[str] = set()
         self._told: set[tuple[str, str]] = set()
@@ -114,8 +116,7 @@ class Session:
             while self._exit_code is None:
                 self._turn()
         finally:
-            if self._syntax is not None:
-                self._syntax.close()
+            self._syntax.close()
         return self._exit_code
 
     def _begin(self) -> None:
@@ -130,14 +131,14 @@ class Session:
             self._report.clear()
         what = " ".join(rules.suffixes) or "every file that is not ignored"
         self._report.monitoring(self._job.shown_root, what, chosen.postpone)
-        if self._holder is not None:
+        if not isinstance(self._holder, NoSockets):
             self._report.listening(self._holder.shown, forks(self._command.argv))
         self._handle(life.Begin(), time.monotonic())
         if chosen.backend == "auto":
             self._watch(rules, since)
-        self._check_syntax(rules)
+        self._meet(rules)
         possible = (self._signals, self._runner, self._backend, self._syntax, self._holder)
-        sources = [source for source in possible if source is not None and source.fileno() >= 0]
+        sources = [source for source in possible if source.fileno() >= 0]
         # epoll rounds a timeout up to whole milliseconds, select(2) takes no descriptor above 1023.
         fine = max(source.fileno() for source in sources) < FD_SETSIZE
         self._selector = selectors.SelectSelector() if fine else selectors.DefaultSelector()
@@ -167,14 +168,9 @@ class Session:
                 self._content.started(since)
             self._checks.compare_with(self._content)
 
-    def _check_syntax(self, rules: Rules) -> None:
-        """Compile what changes, if it can be known by whose rules."""
-        if self._job.settings.no_check or not self._command.interpreter:
-            return
-        from autoreload.syntax import Syntax
-
-        self._syntax = Syntax(self._command, rules.programs, self._report.detail)
-        self._checks.compile_with(self._syntax)
+    def _meet(self, rules: Rules) -> None:
+        """Let it be known which Python files there are."""
+        self._syntax.programs = frozenset(rules.programs)
         for path in rules.files:
             self._syntax.met(path)
         if self._content is not None:
@@ -194,17 +190,15 @@ class Session:
             self._report.notice(notice.what, notice.remedy, notice.detail)
         for broken in self._scope.take_broken():
             self._report.notice(broken, "that line is passed over", detail=False)
-        if self._syntax is not None:
-            self._syntax.work(self._content_has_time)
+        self._syntax.work(self._content_has_time)
         self._hear_debounce(now)
         self._hear_runner(self._runner.read(), now)
         if self._runner.weak and not self._weakness_told:
             self._weakness_told = True
             self._report.notice(self._runner.weak, "", detail=False)
         self._hear_clock(now)
-        if self._holder is not None:
-            self._holder.work(now)
-            self._stop_drained(now)
+        self._holder.work(now)
+        self._stop_drained(now)
         if self._content is not None:
             self._read_contents(self._content, not ready)
 
@@ -226,9 +220,9 @@ class Session:
         moments = (
             self._checks.deadline(),
             self._content.deadline() if self._content is not None and self._content_has_time else None,
-            self._syntax.deadline() if self._syntax is not None else None,
+            self._syntax.deadline(),
             self._loading.deadline() if self._content is not None else None,
-            self._holder.deadline() if self._holder is not None else None,
+            self._holder.deadline(),
             self._lifecycle.deadline(),
             self._backend.deadline(),
             self._runner.deadline(),
@@ -302,8 +296,7 @@ class Session:
             self._changed_at = now
             self._habits.changed(path)
             self._debounce.add(change, now)
-            if self._syntax is not None:
-                self._syntax.heard(change)
+            self._syntax.heard(change)
         elif change.kind not in (Kind.OPENED, Kind.MODIFIED):
             self._explain(change, reason)
 
@@ -337,8 +330,7 @@ class Session:
             after = f", {(now - self._changed_at) * 1000:.0f} ms after the last change" if self._changed_at else ""
             self._report.detail(f"Process {event.pid} started: {self._command.shown}{after}")
             self._handle(life.Started(), now)
-            if self._syntax is not None:
-                self._syntax.started()
+            self._syntax.started()
         elif isinstance(event, events.Failed):
             self._failed_path = event.what
             if self._content is not None:
@@ -360,7 +352,7 @@ class Session:
             self._slow_stop_at = now + SLOW_STOP
             self._stopped = True
             self._stop = action
-            if self._holder is not None and not self._lifecycle.ending:
+            if not self._lifecycle.ending:
                 self._holder.stopping(self._tree)
             self._stop_drained(now)
         elif isinstance(action, life.Kill):
@@ -383,8 +375,7 @@ class Session:
     def _stop_drained(self, now: float) -> None:
         """Pass on what the lifecycle asked for, once nobody is cut off by it who can be waited for."""
         action = self._stop
-        drained = self._holder is None or self._lifecycle.ending or self._holder.is_drained(now)
-        if action is not None and drained:
+        if action is not None and (self._lifecycle.ending or self._holder.is_drained(now)):
             self._stop = None
             self._runner.stop(action.token, action.signal, action.grace, action.from_terminal)
 
@@ -394,8 +385,7 @@ class Session:
 
     def _answer(self, how: str) -> None:
         """Let nobody wait for a command that is not there."""
-        if self._holder is not None:
-            self._holder.ended(Failure(self._command.shown, how), self._tree())
+        self._holder.ended(Failure(self._command.shown, how), self._tree())
 
     def _tell_failure(self, action: life.TellFailure) -> None:
         self._answer(f"could not be executed: {os.strerror(action.errno)}")
@@ -421,10 +411,8 @@ class Session:
         self._remove_stale_bytecode()
         if self._content is not None:
             self._content.started(changed_from_now())
-        if self._syntax is not None:
-            self._syntax.starting()
-        if self._holder is not None:
-            self._holder.starting()
+        self._syntax.starting()
+        self._holder.starting()
         self._loading.started(now)
         self._runner.start(action.run)
 

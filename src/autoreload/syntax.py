@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 from autoreload.core.change import Change, Kind
 from autoreload.core.filter import SOURCES
 from autoreload.core.soundness import Answer, Judgement, Soundness, Verdict
-from autoreload.process.command import Command
 from autoreload.process.compiler import Compiler
 
 
 class Syntax:
     """Carries questions and answers between what is known and who knows."""
 
-    def __init__(self, command: Command, programs: Collection[str], tell: Callable[[str], None]) -> None:
-        """`programs`: files that are Python though their names do not say so. `tell`: what goes on."""
-        self._compiler = Compiler(command.interpreter, command.directory, os.environb)
-        self._programs = frozenset(programs)
+    def __init__(self, interpreter: str, directory: str, tell: Callable[[str], None]) -> None:
+        """`interpreter`: of the command; where it is empty, nothing is known of any file. `directory`: where it runs.
+        `tell`: what goes on."""
+        self._compiler = Compiler(interpreter, directory, os.environb)
+        self.programs: frozenset[str] = frozenset()
+        """Files that are Python though their names do not say so."""
         self._soundness = Soundness()
         self._at_rest = False
         self._tell = tell
@@ -81,7 +82,7 @@ class Syntax:
         self._compiler.close()
 
     def _is_source(self, path: str) -> bool:
-        return path.endswith(SOURCES) or path in self._programs
+        return path.endswith(SOURCES) or path in self.programs
 
     def _ask(self) -> None:
         while request := self._soundness.ask(time.monotonic(), self._at_rest):

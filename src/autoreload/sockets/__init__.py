@@ -1,1 +1,33 @@
 """Sockets that outlive restarts: made or held here, passed to the command, answered where there is none."""
+
+from __future__ import annotations
+
+from autoreload.core.page import Failure
+
+
+class NoSockets:
+    """What stands for a `holder.Holder` where nothing is held."""
+
+    def fileno(self) -> int:
+        """Nothing is to be heard."""
+        return -1
+
+    def deadline(self) -> float | None:
+        """Nor is there anything to do."""
+        return None
+
+    def work(self, now: float) -> None:
+        """As it says."""
+
+    def starting(self) -> None:
+        """Nobody waits for it."""
+
+    def stopping(self, tree: object) -> None:
+        """At once."""
+
+    def is_drained(self, now: float) -> bool:
+        """There is nobody to be answered."""
+        return True
+
+    def ended(self, failure: Failure, left: object) -> None:
+        """Nobody is told."""
