@@ -105,11 +105,11 @@ def test_who_goes_away_is_forgotten(server: Server) -> None:
 
 
 def test_who_comes_after_the_end_waits(server: Server) -> None:
-    """For the new code; who came before is answered."""
+    """For the new code; who was accepted before is answered, when it has asked."""
     before = server.connect()
-    before.sendall(GET[:-2])
     server.work()
     server.answering.end()
+    before.sendall(GET)
     after = server.connect()
     after.sendall(GET)
     assert server.rest(before).startswith(b"HTTP/1.1 503 ")

@@ -61,13 +61,10 @@ class Answering:
         self._is_full = False
 
     def end(self) -> None:
-        """Leave the sockets to the command. Who has been accepted and has not finished its request is answered."""
+        """Leave the sockets to the command. Who has been accepted is answered, as soon as it has asked."""
         for listener in self._listeners.values():
             self._epoll.unregister(listener)
         self._listeners.clear()
-        for client in list(self._clients.values()):
-            if not client.is_over:
-                self._say(client, Request.WHOLE if client.heard else Request.OTHER)
 
     def close(self) -> None:
         """Listen to nobody."""
