@@ -208,7 +208,7 @@ def test_a_crash_is_seen_by_clients_and_so_is_the_fix(project: Project, port: in
 def test_a_command_that_cannot_be_executed_is_seen_by_clients(project: Project, port: int) -> None:
     """And one that has ended well: nobody is there."""
     program = project.tree / "serve"
-    with autoreload(project, "--listen", str(port), "-e", "serve", "./serve") as it:
+    with autoreload(project, "--listen", str(port), "./serve") as it:
         it.expect("^Cannot start ./serve: ")
         assert b"./serve could not be executed: No such file or directory." in ask(over_tcp(port))
         it.watching()
