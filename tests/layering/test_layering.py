@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "startup": EVERYTHING,
     "settings": {"errors", "values"},
     "signals": {"linux"},
-    "sockets": {"core", "errors", "linux"},
+    "sockets": {"core", "errors", "linux", "runtime"},
     "syntax": {"core", "process"},
     "values": {"core"},
     "watch": {"core", "errors", "linux"},
