@@ -68,6 +68,10 @@ class Report:
                 "sockets, write `exec` before it, or run it directly",
             )
 
+    def ready(self, seconds: float) -> None:
+        """The command serves."""
+        self._line(Level.ROUTINE, f"Ready in {_seconds(seconds)}")
+
     def restart(self, cause: Cause, burst: Mapping[str, Kind], first: bool = False) -> None:
         """The command is started again, or (`--postpone`) for the first time."""
         self._broken = {}

@@ -22,7 +22,7 @@ from autoreload.core.habits import TOLD_AFTER, Habits
 from autoreload.core.loading import Loading
 from autoreload.core.page import Failure
 from autoreload.linux.clock import changed_from_now, file_time
-from autoreload.linux.descendants import below
+from autoreload.linux.descendants import under
 from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import activity, events
 from autoreload.process.family import Family
@@ -199,6 +199,9 @@ class Session:
         self._hear_clock(now)
         self._holder.work(now)
         self._stop_drained(now)
+        taken = self._holder.serves(self._tree, now)
+        if taken is not None:
+            self._report.ready(taken)
         if self._content is not None:
             self._read_contents(self._content, not ready)
 
@@ -331,6 +334,7 @@ class Session:
             self._report.detail(f"Process {event.pid} started: {self._command.shown}{after}")
             self._handle(life.Started(), now)
             self._syntax.started()
+            self._holder.started(now)
         elif isinstance(event, events.Failed):
             self._failed_path = event.what
             if self._content is not None:
@@ -381,7 +385,7 @@ class Session:
 
     def _tree(self) -> Iterable[int]:
         """The processes of the command."""
-        return below([self._runner.guard]).keys() - {self._runner.guard}
+        return under(self._runner.guard)
 
     def _answer(self, how: str) -> None:
         """Let nobody wait for a command that is not there."""

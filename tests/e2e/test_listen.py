@@ -227,3 +227,18 @@ def test_while_a_process_is_left_it_may_answer(project: Project, port: int) -> N
         it.expect("^Process exited with code 3 ")
         assert {ask(over_tcp(port))[-9:] for _ in range(20)} == {b"version 1"}
         it.end()
+
+
+def test_it_is_told_when_the_command_serves(project: Project, port: int) -> None:
+    """After each start; not if it ends before."""
+    path = project.write("server.py", "import time; time.sleep(0.3)\n" + SERVER)
+    with autoreload(project, "--listen", str(port), "--", *PYTHON, "server.py") as it:
+        it.watching()
+        it.expect(r"^Ready in (\d+ ms|1\.\d s)$")
+        path.write_text("undefined\n")
+        it.expect("^Process exited with code 1")
+        path.write_text(SERVER)
+        it.expect("restart process: server.py$")
+        it.expect("^Ready in ")
+        assert sum(line.startswith("Ready in") for line in it.lines()) == 2
+        it.end()

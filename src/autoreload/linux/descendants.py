@@ -106,6 +106,22 @@ def below(roots: list[int]) -> dict[int, int]:
     return family
 
 
+def under(root: int) -> list[int]:
+    """The processes below this one, without it; quicker than `below`, where the kernel has lists of children."""
+    found: list[int] = []
+    todo = [root] if root else []
+    while todo:
+        try:
+            born = children(todo.pop())
+        except FileNotFoundError:
+            continue  # it has just ended
+        except (OSError, NoProc):
+            return [pid for pid in below([root]) if pid != root]
+        found += born
+        todo += born
+    return found
+
+
 def name(pid: int) -> str:
     """The name of a process, `?` if nobody knows."""
     try:

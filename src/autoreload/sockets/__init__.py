@@ -22,6 +22,13 @@ class NoSockets:
     def starting(self) -> None:
         """Nobody waits for it."""
 
+    def started(self, now: float) -> None:
+        """Nobody looks when it serves."""
+
+    def serves(self, tree: object, now: float) -> float | None:
+        """Nobody knows."""
+        return None
+
     def stopping(self, tree: object) -> None:
         """At once."""
 

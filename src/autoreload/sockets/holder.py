@@ -11,6 +11,7 @@ from autoreload.linux.openfiles import open_in
 from autoreload.sockets.answering import Answering
 from autoreload.sockets.draining import Draining
 from autoreload.sockets.listening import Listening
+from autoreload.sockets.readiness import Readiness
 
 
 class Holder:
@@ -20,6 +21,7 @@ class Holder:
         self._listening = listening
         self._answering = Answering()
         self._draining: Draining | None = None
+        self._readiness: Readiness | None = None
 
     @property
     def passed(self) -> tuple[tuple[int, int], ...]:
@@ -37,8 +39,13 @@ class Holder:
         return self._answering.fileno()
 
     def deadline(self) -> float | None:
-        """When `work` or `is_drained` want to be called (monotonic seconds); None: no need."""
-        return self._draining.deadline if self._draining else self._answering.deadline()
+        """When `work`, `is_drained` or `serves` want to be called (monotonic seconds); None: no need."""
+        moments = (
+            self._draining.deadline if self._draining else None,
+            self._readiness.look_at if self._readiness else None,
+            self._answering.deadline(),
+        )
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def work(self, now: float) -> None:
         """Do what can be done without waiting."""
@@ -50,8 +57,21 @@ class Holder:
         self._answering.end()
         self._draining = None
 
+    def started(self, now: float) -> None:
+        """It was executed."""
+        self._readiness = Readiness(now)
+
+    def serves(self, tree: Callable[[], Iterable[int]], now: float) -> float | None:
+        """Once for each start: the seconds that it took until it serves; None: it does not yet. `tree`: its
+        processes."""
+        taken = self._readiness.serves(self._inodes(), tree, now) if self._readiness else None
+        if taken is not None:
+            self._readiness = None
+        return taken
+
     def stopping(self, tree: Callable[[], Iterable[int]]) -> None:
         """It is to be stopped, once it `is_drained`. `tree`: its processes."""
+        self._readiness = None
         self._listening.widen()
         tcp = [held for held in self._listening.sockets if held.family != socket.AF_UNIX]
         self._draining = Draining(self._inodes(), {held.getsockname()[1] for held in tcp}, tree)
@@ -65,6 +85,7 @@ class Holder:
 
     def ended(self, failure: Failure, left: Iterable[int]) -> None:
         """It has ended by itself, or could not be started; these processes are left of it."""
+        self._readiness = None
         if not open_in(left, self._inodes()):
             self._answering.begin(self._listening.sockets, failure)
 
