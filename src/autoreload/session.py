@@ -368,7 +368,7 @@ class Session:
                 self._content.failed(but=self._debounce.pending())
             self._terminal.restore()  # else Ctrl-C might not be a signal any more, while a change is waited for
             self._report.exited(action.code, action.seconds, action.state, action.delay)
-            self._answer(how_it_ended(action.code))
+            self._answer(how_it_ended(action.code), well=not action.code)
         elif isinstance(action, life.TellFailure):
             self._tell_failure(action)
         elif isinstance(action, life.TellEnding):
@@ -387,9 +387,9 @@ class Session:
         """The processes of the command."""
         return under(self._runner.guard)
 
-    def _answer(self, how: str) -> None:
+    def _answer(self, how: str, well: bool = False) -> None:
         """Let nobody wait for a command that is not there."""
-        self._holder.ended(Failure(self._command.shown, how), self._tree())
+        self._holder.ended(Failure(self._command.shown, how), self._tree(), well)
 
     def _tell_failure(self, action: life.TellFailure) -> None:
         self._answer(f"could not be executed: {os.strerror(action.errno)}")

@@ -36,5 +36,5 @@ class NoSockets:
         """There is nobody to be answered."""
         return True
 
-    def ended(self, failure: Failure, left: object) -> None:
+    def ended(self, failure: Failure, left: object, well: bool = False) -> None:
         """Nobody is told."""

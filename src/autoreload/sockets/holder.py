@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Callable, Iterable
 
@@ -10,18 +11,29 @@ from autoreload.core.page import Failure
 from autoreload.linux.openfiles import open_in
 from autoreload.sockets.answering import Answering
 from autoreload.sockets.draining import Draining
+from autoreload.sockets.keeper import Keeper
 from autoreload.sockets.listening import Listening
 from autoreload.sockets.readiness import Readiness
 
 
 class Holder:
-    """The sockets of `--listen`, through the life of the command."""
+    """The sockets of `--listen`, and those that the command binds itself, through the life of the command."""
 
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
+        self._keeper: Keeper | None = None
         self._answering = Answering()
         self._draining: Draining | None = None
         self._readiness: Readiness | None = None
+        self._epoll = select.epoll()
+        self._epoll.register(self._answering, select.EPOLLIN)
+
+    def keep_with(self, keeper: Keeper) -> None:
+        """Hold what the command binds, too, from here on: the runtime in it has to be told the keeper's address."""
+        self._keeper = keeper
+        self._epoll.register(keeper, select.EPOLLIN)
+        for ours in self._listening.sockets:
+            keeper.keep(ours)
 
     @property
     def passed(self) -> tuple[tuple[int, int], ...]:
@@ -30,25 +42,28 @@ class Holder:
 
     @property
     def shown(self) -> list[str]:
-        """What they are bound to."""
+        """What these are bound to."""
         return self._listening.shown
 
     # -- for the loop --------------------------------------------------------------------------------------------------
     def fileno(self) -> int:
         """Readable when `work` has something to do."""
-        return self._answering.fileno()
+        return self._epoll.fileno()
 
     def deadline(self) -> float | None:
         """When `work`, `is_drained` or `serves` want to be called (monotonic seconds); None: no need."""
         moments = (
             self._draining.deadline if self._draining else None,
             self._readiness.look_at if self._readiness else None,
+            self._keeper.deadline() if self._keeper else None,
             self._answering.deadline(),
         )
         return min((moment for moment in moments if moment is not None), default=None)
 
     def work(self, now: float) -> None:
         """Do what can be done without waiting."""
+        if self._keeper:
+            self._keeper.work(now)
         self._answering.work(now)
 
     # -- the life of the command ---------------------------------------------------------------------------------------
@@ -56,6 +71,8 @@ class Holder:
         """It is about to be started: whoever comes from here on waits for it."""
         self._answering.end()
         self._draining = None
+        if self._keeper:
+            self._keeper.starting()
 
     def started(self, now: float) -> None:
         """It was executed."""
@@ -64,16 +81,25 @@ class Holder:
     def serves(self, tree: Callable[[], Iterable[int]], now: float) -> float | None:
         """Once for each start: the seconds that it took until it serves; None: it does not yet. `tree`: its
         processes."""
-        taken = self._readiness.serves(self._inodes(), tree, now) if self._readiness else None
+        if self._readiness is None:
+            return None
+        if self._keeper and self._keeper.is_ready:
+            taken: float | None = self._readiness.accepted(now)
+        else:
+            taken = self._readiness.serves(self._inodes(), tree, now)
         if taken is not None:
             self._readiness = None
+            if self._keeper:
+                self._keeper.held.ready(now)
         return taken
 
     def stopping(self, tree: Callable[[], Iterable[int]]) -> None:
         """It is to be stopped, once it `is_drained`. `tree`: its processes."""
         self._readiness = None
         self._listening.widen()
-        tcp = [held for held in self._listening.sockets if held.family != socket.AF_UNIX]
+        if self._keeper:
+            self._keeper.stopping()
+        tcp = [held for held in self._sockets() if held.family != socket.AF_UNIX]
         self._draining = Draining(self._inodes(), {held.getsockname()[1] for held in tcp}, tree)
 
     def is_drained(self, now: float) -> bool:
@@ -83,17 +109,32 @@ class Holder:
         self._draining = None
         return True
 
-    def ended(self, failure: Failure, left: Iterable[int]) -> None:
-        """It has ended by itself, or could not be started; these processes are left of it."""
+    def ended(self, failure: Failure, left: Iterable[int], well: bool = False) -> None:
+        """It has ended by itself, `well` if with exit code 0, or could not be started; these processes are left of
+        it."""
         self._readiness = None
-        if not open_in(left, self._inodes()):
-            self._answering.begin(self._listening.sockets, failure)
+        if open_in(left, self._inodes()):
+            return  # these may answer
+        if self._keeper and well:
+            self._keeper.ended()
+        self._answering.begin([held for held in self._sockets() if _listens(held)], failure)
 
     def close(self) -> None:
         """autoreload ends."""
         self._answering.close()
+        if self._keeper:
+            self._keeper.close()
         self._listening.close()
+        self._epoll.close()
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+    def _sockets(self) -> list[socket.socket]:
+        return list(self._keeper.sockets.values()) if self._keeper else self._listening.sockets
 
     def _inodes(self) -> dict[int, int]:
         """Of each socket, and its number here."""
-        return {os.fstat(held.fileno()).st_ino: held.fileno() for held in self._listening.sockets}
+        return {os.fstat(held.fileno()).st_ino: held.fileno() for held in self._sockets()}
+
+
+def _listens(held: socket.socket) -> bool:
+    return bool(held.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))

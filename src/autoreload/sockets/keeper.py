@@ -105,6 +105,10 @@ class Keeper:
             kept.listen(BACKLOG)
         self._memory[0] = CLOSING
 
+    def ended(self) -> None:
+        """It has ended, and meant to: what it had bound is free for others."""
+        self._release(self.held.end())
+
     def close(self) -> None:
         """autoreload ends."""
         self._release(self.held.end())

@@ -22,6 +22,10 @@ class Readiness:
         self.look_at: float | None = started + FIRST
         """When `serves` wants to be asked; None: no need."""
 
+    def accepted(self, now: float) -> float:
+        """It has told so itself: the seconds that it took."""
+        return now - self._started
+
     def serves(self, inodes: Collection[int], tree: Callable[[], Iterable[int]], now: float) -> float | None:
         """The seconds that it took until it serves on one of these sockets; None: it does not yet, as far as that can
         be seen. `tree`: its processes."""
