@@ -337,14 +337,19 @@ class FanotifyBackend:
             elif place is not None and place.matters:
                 places.forget_verdict((*place.told, *place.aliases), os.fsdecode(event.name))
         every = [event for event in self._recent if event.mask & FAN_ONDIR]
-        found = {event for event in self._placeless if places.where(event.folder) is not None}
+        found = any(places.where(event.folder) is not None for event in self._placeless)
+        if renames or found:
+            self._directories_moved(dict.fromkeys(event.target for event in renames), every)
+        # Asked last: a directory may have been deleted since it was asked for first, and those moved out of it be lost.
         self._placeless = {event for event in every if places.where(event.folder) is None}
-        if not renames and not found:
-            return False
+        return bool(renames) or found
+
+    def _directories_moved(self, changed: dict[bytes, None], every: list[Event]) -> None:
+        """Look at the `changed` directories, and at those that were moved with them by `every` recent event."""
+        places = self._places
         self._crossed |= bool(places.moves or self._walk.busy)
         places.forget_paths()
         places.forget_verdicts()
-        changed = {event.target: None for event in renames}
         for _ in range(ROUNDS):
             news = {event.target for event in every if places.moved(event.target, self._former(event))}
             changed |= dict.fromkeys(news)
@@ -353,7 +358,6 @@ class FanotifyBackend:
                 break
         for target in changed:
             self._visit_moved(target)
-        return True
 
     def _former(self, event: Event) -> dict[str, None]:
         """The told paths of what this event says was moved."""
