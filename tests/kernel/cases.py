@@ -1,4 +1,4 @@
-"""The hard cases, one function each: what happens to a tree, and what has to be told of it. Every backend runs them all.
+"""The hard cases, one function each: what happens to a tree, and what has to be told of it, by every backend.
 
 The tree is made by `ground`: `a/x.py`, `b/c/y.py` and `top.py`, and beside it a folder `away` with `deep/old.py`.
 """
@@ -345,7 +345,7 @@ def odd_names(tree: Path) -> None:
 
 
 _TOLD = [os.fsdecode(name) for name in ODD]
-CASES.append(Case(odd_names, tuple([*_TOLD, *(f"b/{name}/{name}" for name in _TOLD)]), (), (), (), ()))
+CASES.append(Case(odd_names, (*_TOLD, *(f"b/{name}/{name}" for name in _TOLD)), (), (), (), ()))
 
 DEPTH = 1200
 
