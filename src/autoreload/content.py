@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from autoreload.core.change import Change
@@ -118,6 +118,8 @@ class Content:
         self._then: list[tuple[int, int] | None] = []
         self._known = Identities()
         self._trusted = False
+        self._still: frozenset[str] = frozenset()
+        """The files that are compared although nothing runs."""
         self._again: dict[str, None] = {}
         self._walk: Iterator[str] = self._files()
         self._walked = False
@@ -133,9 +135,11 @@ class Content:
         self._trusted = True
         self._next, self._pause = 0.0, PAUSE_FIRST
 
-    def failed(self) -> None:
-        """It could not be started: whatever happens now is a reason to try again."""
+    def failed(self, but: Iterable[str] = ()) -> None:
+        """It could not be started, or has crashed: whatever is saved now is meant to be tried again. `but`: these
+        changed before, perhaps by its own doing."""
         self._trusted = False
+        self._still = frozenset(but)
 
     def heard(self, change: Change) -> None:
         """The backend told of a change."""
@@ -235,12 +239,12 @@ class Content:
     def unchanged(self, paths: Sequence[str], clock: Callable[[], float], until: float) -> tuple[list[str], bool]:
         """Those of the files that are what they were at the last start; whether one was found that is not. Not all are
         looked at: it ends when it is `until` by the clock, or soon after one was found."""
-        if not self._trusted or [_inode(path) for path in self._places] != self._then:
+        if [_inode(path) for path in self._places] != self._then:
             return [], True  # the command is in a folder that is no longer there: whatever comes is another file
         same: list[str] = []
         differs = False
         for path in paths:
-            if self._is_same(path):
+            if (self._trusted or path in self._still) and self._is_same(path):
                 same.append(path)
             elif not differs:
                 differs, until = True, min(until, clock() + TO_NAME)

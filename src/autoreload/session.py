@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from autoreload import git
+from autoreload.checks import Checks
 from autoreload.content import Content
 from autoreload.core import lifecycle as life
 from autoreload.core.change import Change, Kind
@@ -42,11 +42,6 @@ RECHECK = 0.5
 """A folder made just now may become a package in so many seconds."""
 SLOW_STOP = 0.5
 """A stop that takes so long is told of before it is over, seconds."""
-SLOW_GIT = 1.0
-"""So is a restart that waits so long for Git."""
-CHECK_SLICE = 0.01
-"""The contents of a large burst are compared for so long before everybody is heard again, seconds."""
-DUE = (Phase.CERTAIN, Phase.SETTLED)
 
 
 class Session:
@@ -79,7 +74,7 @@ class Session:
         self._family = Family()
         self._own: set[str] = set()
         self._selector: selectors.BaseSelector
-        self._phase = Phase.QUIET
+        self._checks = Checks(self._debounce, self._explain, report.held_back)
         self._run = 0
         self._sources: set[str] = set()
         self._told: set[tuple[str, str]] = set()
@@ -88,8 +83,6 @@ class Session:
         self._changed_at = 0.0
         self._stopped = False
         """Has the command been stopped so that it can be started again? Then it will be, whatever is found out."""
-        self._comparing = False
-        self._waits_for_git: float | None = None
         self._weakness_told = False
         self._failed_path = ""
         self._exit_code: int | None = None
@@ -145,6 +138,7 @@ class Session:
             self._content = Content(self._scope, self._job.roots, self._command.directory)
             if started and not chosen.postpone:
                 self._content.started(since)
+            self._checks.compare_with(self._content)
 
     def _turn(self) -> None:
         """Wait, then hear everybody. The backend comes before the runner, so that a start which the runner's news
@@ -173,7 +167,7 @@ class Session:
     def _content_has_time(self) -> bool:
         """Is there nothing better to do than to read files? Nothing is to come between a save and its start."""
         at_rest = self._lifecycle.state in (life.State.IDLE, life.State.RUNNING)
-        return at_rest and self._phase is Phase.QUIET and self._slow_stop_at is None
+        return at_rest and self._checks.phase is Phase.QUIET and self._slow_stop_at is None
 
     def _read_contents(self, content: Content, idle: bool) -> None:
         if idle and self._content_has_time:
@@ -184,12 +178,9 @@ class Session:
 
     def _timeout(self) -> float | None:
         now = time.monotonic()
-        if self._comparing:
-            return 0.0
-        reads = self._content is not None and self._content_has_time
         moments = (
-            self._content.deadline() if self._content is not None and reads else None,
-            self._debounce.deadline() if self._phase is not Phase.SETTLED else None,
+            self._checks.deadline(),
+            self._content.deadline() if self._content is not None and self._content_has_time else None,
             self._lifecycle.deadline(),
             self._backend.deadline(),
             self._runner.deadline(),
@@ -259,62 +250,20 @@ class Session:
             self._changed_at = now
             self._habits.changed(path)
             self._debounce.add(change, now)
-        elif self._job.settings.explain and change.kind not in (Kind.OPENED, Kind.MODIFIED):
+        elif change.kind not in (Kind.OPENED, Kind.MODIFIED):
             self._explain(change, reason)
 
     def _explain(self, change: Change, reason: str) -> None:
-        """Once for each file and reason between two starts: a log may grow by the second."""
-        if (change.path, reason) not in self._told:
+        """If asked for; once for each file and reason between two starts: a log may grow by the second."""
+        if self._job.settings.explain and (change.path, reason) not in self._told:
             self._told.add((change.path, reason))
             self._report.not_counted(change.path, change.kind, reason)
 
     def _hear_debounce(self, now: float) -> None:
-        """Nothing is stopped before every check has said yes: is Git at work, does the content differ?"""
-        for path in self._debounce.take_unmade():
-            if self._job.settings.explain:
-                self._explain(Change(Kind.VANISHED, path), "it was not there before either")
-        phase = self._debounce.phase(now)
-        if phase in DUE or self._debounce.patience:
-            phase = self._ask_git(now)
-        self._comparing = False
-        if phase is not self._phase and phase in DUE:
-            phase = self._compare(phase, now)
-        if phase is not self._phase:
-            self._phase = phase
-            self._handle(life.Changing(phase), now)
-
-    def _ask_git(self, now: float) -> Phase:
-        """How far the burst is, given what Git does."""
-        quiet, sign = git.at_work(self._debounce.changed(), time.time_ns())
-        self._debounce.be_patient(quiet)
-        phase = self._debounce.phase(now)
-        if not sign or phase in DUE:
-            self._waits_for_git = None
-        elif self._waits_for_git is None:
-            self._waits_for_git = now + SLOW_GIT
-        elif now >= self._waits_for_git:
-            self._waits_for_git = float("inf")
-            self._report.held_back(sign)
-        return phase
-
-    def _compare(self, phase: Phase, now: float) -> Phase:
-        """How far the burst is without the files that are what they were at the last start."""
-        if self._content is None or self._stopped or self._lifecycle.state is life.State.STOPPING:
-            return phase
-        burst = self._debounce.changed()
-        until = time.monotonic() + CHECK_SLICE
-        same, differs = self._content.unchanged(list(burst), time.monotonic, until)
-        if not same:
-            return phase
-        self._debounce.forgive(same)
-        if self._job.settings.explain:
-            for path in same:
-                self._explain(Change(burst[path], path), "its content is what it was")
-        if differs:
-            return phase
-        left = self._debounce.phase(now)
-        self._comparing = left in DUE
-        return Phase.CHANGING if self._comparing else left
+        before = self._checks.phase
+        committed = self._stopped or self._lifecycle.state is life.State.STOPPING
+        if self._checks.look(now, committed) is not before:
+            self._handle(life.Changing(self._checks.phase), now)
 
     def _hear_runner(self, told: list[events.Event], now: float) -> None:
         for event in told:
@@ -358,6 +307,8 @@ class Session:
             self._runner.kill(action.token)
         elif isinstance(action, life.TellExit):
             self._habits.exited()
+            if action.code and self._content is not None:
+                self._content.failed(but=self._debounce.pending())
             self._terminal.restore()  # else Ctrl-C might not be a signal any more, while a change is waited for
             self._report.exited(action.code, action.seconds, action.state, action.delay)
         elif isinstance(action, life.TellFailure):
@@ -375,11 +326,10 @@ class Session:
 
     def _start(self, action: life.Start, now: float) -> None:
         burst = self._debounce.take(now)
-        self._phase = Phase.QUIET
+        self._checks.started()
         self._run = action.run
         self._slow_stop_at = None
         self._stopped = False
-        self._waits_for_git = None
         self._told.clear()
         self._content_told = False
         self._family.forget()

@@ -17,6 +17,7 @@ EVERYTHING = None
 MAY_IMPORT: dict[str, set[str] | None] = {
     "__init__": set(),
     "__main__": {"cli"},
+    "checks": {"core", "git"},
     "cli": EVERYTHING,
     "config": {"errors", "settings"},
     "content": {"core", "linux"},

@@ -11,7 +11,8 @@ import pytest
 
 from autoreload.content import LARGEST, SLICE, Content, read
 from autoreload.core.change import Change, Kind
-from autoreload.core.identity import ABSENT, SIZE
+from autoreload.core.identity import ABSENT
+from autoreload.core.table import SIZE
 
 DAY = 86_400_000_000_000
 
@@ -46,6 +47,18 @@ def is_same(content: Content, path: Path) -> bool:
     same, differs = content.unchanged([str(path)], time.monotonic, time.monotonic() + 60)
     assert differs is (not same)
     return bool(same)
+
+
+def test_after_a_crash_only_what_had_changed_before_is_compared(tmp_path: Path) -> None:
+    """A save after it is meant to try again; a write of the command itself, before it, is not."""
+    by_the_command, by_a_person = tmp_path / "made.py", tmp_path / "app.py"
+    for file in (by_the_command, by_a_person):
+        file.write_text("old")
+    content = known(tmp_path)
+    content.failed(but=[str(by_the_command)])
+
+    assert is_same(content, by_the_command)
+    assert not is_same(content, by_a_person)
 
 
 def test_an_identity_has_its_size(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from autoreload.core.change import Change, Kind
-from autoreload.core.identity import SIZE, Identities, Table, latest
+from autoreload.core.identity import Identities, latest
+from autoreload.core.table import SIZE, Table
 
 MS = 1_000_000
 
