@@ -17,6 +17,9 @@ from autoreload.watch.polling import PollingBackend
 from tests.kernel.cases import CASES, Case, close_all, ground
 from tests.kernel.mirror import MAKERS, Maker, Mirror, maker
 
+LAYERED = os.environ.get("AUTORELOAD_LAYERED") == "1"
+"""Is what is there at the start to be in the lower layer of an overlay?"""
+
 
 @pytest.fixture(params=MAKERS)
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Maker:
@@ -27,10 +30,21 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Maker:
 @pytest.fixture
 def tree(tmp_path: Path) -> Iterator[Path]:
     """As `cases.py` says, two folders below what the test may do anything with."""
-    (tmp_path / "up").mkdir()
-    yield ground(tmp_path / "up")
+    base = tmp_path / "base"
+    base.mkdir()
+    if LAYERED:
+        for name in "low", "up", "work":
+            (tmp_path / name).mkdir()
+        ground(tmp_path / "low" / "above")
+        layers = f"lowerdir={tmp_path}/low,upperdir={tmp_path}/up,workdir={tmp_path}/work,redirect_dir=on"
+        subprocess.run(["mount", "-t", "overlay", "none", "-o", layers, base], check=True)
+    else:
+        ground(base / "above")
+    yield base / "above" / "tree"
     close_all()
-    subprocess.run(["rm", "-rf", tmp_path / "up"], check=True)  # shutil.rmtree cannot go so deep
+    if LAYERED:
+        subprocess.run(["umount", base], check=True)
+    subprocess.run(["rm", "-rf", *tmp_path.iterdir()], check=True)  # shutil.rmtree cannot go so deep
 
 
 def told(mirror: Mirror, tree: Path) -> dict[str, bool]:
