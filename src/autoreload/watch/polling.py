@@ -240,7 +240,9 @@ class PollingBackend:
                 if not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
                     continue
                 info = entry.stat(follow_symlinks=False)
-            except OSError:
+            except OSError as error:
+                if isinstance(error, PermissionError):
+                    self._unreadable[path] = None
                 continue
             signature = new[entry.name] = _signature(info, began)
             known = old.get(entry.name) if old is not None else None
