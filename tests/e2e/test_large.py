@@ -15,7 +15,7 @@ from tests.kernel.mirror import maker
 
 FOLDERS, FILES = 20_000, 5
 MOST = 40.0
-"""MB that autoreload may ever take for it. (For 100,000 folders with a million files it is 100: how-it-works.md.)"""
+"""MB that autoreload may ever take for it. (For 100,000 folders with a million files it is 110: how-it-works.md.)"""
 
 
 @pytest.fixture(scope="module")

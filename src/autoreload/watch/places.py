@@ -18,7 +18,7 @@ from autoreload.watch.backend import Interest, Root
 
 KEPT = 8192
 """Directories whose place is remembered, and folders whose verdict is."""
-ROUNDS = 3
+ROUNDS = 8
 """Moves within moves are followed so far, when they come in one handful of events."""
 MOST_ALIASES = 32
 """Of one directory. Directories that are moved into each other again and again would have more and more of them."""
@@ -308,10 +308,10 @@ class Places:
         return {path: None for path in (f"{folder}/{name}" for folder in folders) if self.wants(path)}
 
     def _aliases(self, key: bytes, real: tuple[str, ...]) -> dict[str, None]:
-        found: dict[str, None] = {}
+        own = self.moves.get(key)
+        found = dict(own.aliases) if own is not None else {}  # first, as there may be too many
         for move in list(self.moves.values()):
             if move.key == key:
-                found |= move.aliases
                 continue
             for top in self._real(move.key) or ():
                 for path in real:
