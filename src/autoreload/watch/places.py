@@ -18,7 +18,7 @@ from autoreload.watch.backend import Interest, Root
 
 KEPT = 8192
 """Directories whose place is remembered, and folders whose verdict is."""
-ROUNDS = 8
+ROUNDS = 3
 """Moves within moves are followed so far, when they come in one handful of events."""
 MOST_ALIASES = 32
 """Of one directory. Directories that are moved into each other again and again would have more and more of them."""
