@@ -17,6 +17,7 @@ from typing import Protocol
 
 from autoreload.core.change import Kind
 from autoreload.linux.inotify import (
+    IN_ATTRIB,
     IN_CLOSE_WRITE,
     IN_CREATE,
     IN_DELETE,
@@ -139,6 +140,8 @@ class Forest:
             wd = self.kernel.add(path, TREE)
         except OSError as error:
             wd = self._unwatchable(path, error)
+            if path in self.unreadable:
+                self._await_permission(parent)
         if kid is not None:
             if kid.wd == wd:
                 return kid
@@ -160,6 +163,15 @@ class Forest:
         if error.errno in (errno.EACCES, errno.EPERM):
             self.unreadable[path] = None
         return GONE  # ENOENT, ENOTDIR, ELOOP: it went, or is something else by now; an event tells
+
+    def _await_permission(self, node: Node | None) -> None:
+        """Something in this directory may not be read: let it tell of attributes too, of all that is in it."""
+        while node is not None:
+            try:
+                self.kernel.add(node.path() or "/", (TREE | IN_ATTRIB) & ~IN_DONT_FOLLOW)
+                return
+            except OSError:
+                node = node.parent
 
     def detach(self, node: Node, tell: bool = True) -> None:
         """`node` and all below it are no longer there: `tell` so of every file known in them."""
@@ -226,6 +238,7 @@ class Forest:
                 self.push(node, look)
             elif error.errno in (errno.EACCES, errno.EPERM):
                 self.unreadable[path] = None
+                self._await_permission(node.parent)
             return
         self.interest.listed(path or "/", [entry.name for entry in entries])
         folders = self._look_at_files(node, path, entries, look)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
 from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.watch.known import Known
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import Outbox
 
@@ -151,7 +152,7 @@ class PollingBackend:
         folder, _, name = path.rpartition("/")
         for root, tree in self._trees.items():
             if root.path == path if root.single else path.startswith(root.path.rstrip("/") + "/"):
-                files = tree.folders.setdefault(folder, {})
+                files = tree.folders.get(folder) or {}
                 try:
                     info = os.stat(path, follow_symlinks=root.single) if there else None
                 except OSError:
@@ -160,6 +161,7 @@ class PollingBackend:
                     files.pop(name, None)
                 else:
                     files[name] = _signature(info, info.st_ctime_ns + 1)
+                tree.folders[folder] = files
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -176,7 +178,7 @@ class PollingBackend:
 
     def _look_at_file(self, root: Root, tree: _Tree) -> None:
         folder, _, name = root.path.rpartition("/")
-        old = tree.folders.setdefault(folder, {})
+        old = tree.folders.get(folder) or {}
         try:
             info = os.stat(root.path)
         except OSError:
@@ -240,7 +242,9 @@ class PollingBackend:
                 if not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
                     continue
                 info = entry.stat(follow_symlinks=False)
-            except OSError:
+            except OSError as error:
+                if isinstance(error, PermissionError):
+                    self._unreadable[path] = None
                 continue
             signature = new[entry.name] = _signature(info, began)
             known = old.get(entry.name) if old is not None else None
@@ -273,7 +277,7 @@ class _Tree:
     def __init__(self, since: int) -> None:
         self.since: int | None = since
         """During the first look."""
-        self.folders: dict[str, dict[str, Signature]] = {}
+        self.folders: Known[bool] = Known(False)
 
 
 class _Folder(NamedTuple):
