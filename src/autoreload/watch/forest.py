@@ -127,7 +127,8 @@ class Forest:
             if self.spill is not None:
                 self.spill.add(_as_root(node), look.since)
             return
-        self.nodes[node.wd] = (*self.nodes.get(node.wd, ()), node)
+        others = self.nodes.get(node.wd)
+        self.nodes[node.wd] = (node,) if others is None else (*others, node)
         self._unused.discard(node.wd)
         self.push(node, look, leaf)
 
