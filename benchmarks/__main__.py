@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import peers, processes
+from benchmarks import cases, peers, processes
 from benchmarks.tables import Section
 
-QUESTIONS = ("latency", "bursts", "scale", "startup", "noise", "bytecode", "stopping")
+QUESTIONS = ("latency", "contents", "bursts", "scale", "startup", "noise", "bytecode", "stopping")
+CASES = "cases"
+"""Has a page of its own: docs/hard-cases.md."""
 RESULTS = peers.CACHE / "results"
 PAGE = peers.ROOT / "docs" / "benchmarks.md"
 
@@ -25,9 +27,12 @@ def main() -> None:
     """Ask the questions one after the other."""
     parser = argparse.ArgumentParser(prog="benchmarks/run", description=__doc__)
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help=f"{', '.join(QUESTIONS)} [default: all]")
+    parser.add_argument(
+        "--only", action="append", metavar="TOOL", help="of the question cases: ask the tools whose names begin so"
+    )
     parser.add_argument("--quick", action="store_true", help="few repetitions, small trees; the page is not written")
     chosen = parser.parse_args()
-    unknown = [question for question in chosen.questions if question not in QUESTIONS]
+    unknown = [question for question in chosen.questions if question not in (*QUESTIONS, CASES)]
     if unknown:
         parser.error(f"there is no question {unknown[0]}: {', '.join(QUESTIONS)}")
     peers.CACHE.mkdir(exist_ok=True)
@@ -36,16 +41,19 @@ def main() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise SystemExit("benchmarks: another run is measuring; two at once would measure each other") from None
-        _run(chosen.questions or list(QUESTIONS), chosen.quick)
+        _run(chosen.questions or [*QUESTIONS, CASES], chosen.quick, chosen.only or [])
 
 
-def _run(questions: list[str], quick: bool) -> None:
+def _run(questions: list[str], quick: bool, only: list[str]) -> None:
     problems = peers.prepare()
     processes.adopt_orphans()
     for problem in problems:
         print(problem)
     for question in questions:
         print(f"==> {question}", flush=True)
+        if question == CASES:
+            cases.write(only)
+            continue
         text = _ask(question, quick)
         print(text, flush=True)
         if not quick:
@@ -84,7 +92,8 @@ def _page(problems: list[str]) -> str:
         "# Benchmarks\n\n"
         "Made by `benchmarks/run` (all questions) or `benchmarks/run QUESTION` (one of them: "
         f"{', '.join(QUESTIONS)}); `--quick` gives an impression within minutes and leaves this page alone. It needs "
-        "Python 3.11 or newer, and uses entr, npm (for nodemon) and gcc if they are there. Do not edit it by hand.\n\n"
+        "Python 3.11 or newer, "
+        "and uses entr, inotifywait, watchman, npm (for nodemon) and gcc if they are there. Do not edit it by hand.\n\n"
         "All tools of a table were measured in the same run, in turns, with the same command, tree and files. Compare "
         "within a table only: another machine, or the same one with another load, gives other figures.\n",
         "\n".join(facts) + "\n",
