@@ -7,6 +7,7 @@ import fcntl
 import importlib
 import os
 import platform
+import re
 import shutil
 import tempfile
 import time
@@ -19,8 +20,8 @@ from benchmarks.tables import Section
 QUESTIONS = ("latency", "contents", "bursts", "scale", "startup", "noise", "bytecode", "stopping")
 CASES = "cases"
 """Has a page of its own: docs/hard-cases.md."""
-RESULTS = peers.CACHE / "results"
 PAGE = peers.ROOT / "docs" / "benchmarks.md"
+_SECTION = re.compile(r"<!-- question: (\w+) -->\n(.*?)(?=<!-- question: |\Z)", re.DOTALL)
 
 
 def main() -> None:
@@ -52,15 +53,13 @@ def _run(questions: list[str], quick: bool, only: list[str]) -> None:
     for question in questions:
         print(f"==> {question}", flush=True)
         if question == CASES:
-            cases.write(only)
+            if not quick:
+                cases.write(only)
             continue
         text = _ask(question, quick)
         print(text, flush=True)
         if not quick:
-            RESULTS.mkdir(exist_ok=True)
-            (RESULTS / f"{question}.md").write_text(text)
-            PAGE.parent.mkdir(exist_ok=True)
-            PAGE.write_text(_page(problems))
+            PAGE.write_text(_page(problems, _sections() | {question: text}))
 
 
 def _ask(question: str, quick: bool) -> str:
@@ -75,8 +74,14 @@ def _ask(question: str, quick: bool) -> str:
     return section.markdown((before, os.getloadavg()[0]), (time.monotonic() - began) / 60)
 
 
-def _page(problems: list[str]) -> str:
-    """The sections that there are results of, in order, under the facts of the machine."""
+def _sections() -> dict[str, str]:
+    """What the page says so far, by question."""
+    text = PAGE.read_text() if PAGE.exists() else ""
+    return {found[1]: found[2].strip() + "\n" for found in _SECTION.finditer(text)}
+
+
+def _page(problems: list[str], sections: dict[str, str]) -> str:
+    """These sections, in order, under the facts of the machine."""
     model = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.machine(),
@@ -92,12 +97,13 @@ def _page(problems: list[str]) -> str:
         "# Benchmarks\n\n"
         "Made by `benchmarks/run` (all questions) or `benchmarks/run QUESTION` (one of them: "
         f"{', '.join(QUESTIONS)}); `--quick` gives an impression within minutes and leaves this page alone. It needs "
-        "Python 3.11 or newer, "
-        "and uses entr, inotifywait, watchman, npm (for nodemon) and gcc if they are there. Do not edit it by hand.\n\n"
+        "Python 3.11 or newer, and uses entr, inotifywait, watchman, npm (for nodemon) and gcc if they are there. The "
+        "sections of other questions stay as they are. Do not edit it by hand.\n\n"
         "All tools of a table were measured in the same run, in turns, with the same command, tree and files. Compare "
-        "within a table only: another machine, or the same one with another load, gives other figures.\n",
+        "within a table only: another machine, or the same one with another load, gives other figures. Which changes "
+        "are noticed, lost, or a restart in vain is told in [Hard cases](hard-cases.md).\n",
         "\n".join(facts) + "\n",
-        *((RESULTS / f"{name}.md").read_text() for name in QUESTIONS if (RESULTS / f"{name}.md").exists()),
+        *(f"<!-- question: {name} -->\n{sections[name]}" for name in QUESTIONS if name in sections),
     ]
     return "\n".join(parts)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,10 +23,12 @@ from benchmarks.watching import FIRST_START, Listener, get_ready
 
 PAGE = peers.ROOT / "docs" / "hard-cases.md"
 KEPT = peers.HERE / "cases.json"
-AT_ONCE = 3
+AT_ONCE = 4
 """So many tools have their turn at the same time: nothing is measured, so they may."""
 QUIET = 1.0
 """After a change was noticed, further starts are counted for so long, seconds."""
+CALM = 3.0
+"""For so long nothing happens before what must not restart the command: contents are read in the background."""
 VAIN = 2.5
 """So long is waited for a start that should not be."""
 REPORTER = str(peers.HERE / "reporter.py")
@@ -41,7 +44,8 @@ Made by `benchmarks/run cases`: every cell is what happened in a run. `benchmark
 only the tools whose names begin so, and keeps the other cells. Do not edit it by hand.
 
 Each case has a tree of its own. The tool watches the `.py` files in it and restarts a command that tells, through a \
-pipe, what it reads in the files of the case at its start. A case begins when the tool has answered a save.
+pipe, what it reads in the files of the case at its start. A case begins when the tool has answered a save; \
+what must not restart the command, {calm} s later.
 
 - `noticed`: a command that read the last text was started within {limit} s (longer for the flood and FUSE), and is \
 the one that runs. `+2`: it was started twice more than it had to be.
@@ -142,21 +146,32 @@ def _side_by_side(columns: list[Column]) -> list[dict[str, str]]:
     """The cells of each. Each column is asked in a process of its own, which adopts what its tool leaves behind."""
     results = [Path(tempfile.mkstemp(prefix="cases-")[1]) for _ in columns]
     running: set[int] = set()
-    for column, result in zip(columns, results, strict=True):
-        if len(running) == AT_ONCE:
+    try:
+        for column, result in zip(columns, results, strict=True):
+            if len(running) == AT_ONCE:
+                running.discard(os.wait()[0])
+            running.add(_fork(column, result))
+        while running:
             running.discard(os.wait()[0])
-        pid = os.fork()
-        if not pid:
-            processes.adopt_orphans()
-            result.write_text(json.dumps(dict(_ask(column))))
-            os._exit(0)
-        running.add(pid)
-    for pid in running:
-        os.waitpid(pid, 0)
+    finally:  # interrupted: each ends its tool, and unmounts
+        for pid in running:
+            os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
     cells = [json.loads(result.read_text() or "{}") for result in results]
     for result in results:
         result.unlink()
     return cells
+
+
+def _fork(column: Column, result: Path) -> int:
+    pid = os.fork()
+    if not pid:
+        try:
+            processes.adopt_orphans()
+            result.write_text(json.dumps(dict(_ask(column))))
+        finally:
+            os._exit(0)
+    return pid
 
 
 def _ask(column: Column) -> Iterator[tuple[str, str]]:
@@ -197,7 +212,7 @@ def _cell(column: Column, case: Case, world: World, scratch: Path) -> str:
                 ready = listener.wait(lambda start: True, FIRST_START) is not None
             else:
                 ready = get_ready(column.name, running, listener, world.saver, files[0])
-                listener.listen(0.5)
+                listener.listen(CALM if case.vain else 0.5)
             if not ready:
                 return "does not start" if not listener.starts else "does not react at all"
             return _outcome(case, world, listener, files[1:])
@@ -252,7 +267,10 @@ def _text(file: Path) -> str:
 
 def _page(kept: dict[str, Any]) -> str:
     columns = [column.name for column in COLUMNS if column.name in kept]
-    parts = ["# Hard cases\n", INTRODUCTION.format(versions=", ".join(kept["versions"]), limit=f"{CASES[0].limit:g}")]
+    parts = [
+        "# Hard cases\n",
+        INTRODUCTION.format(versions=", ".join(kept["versions"]), limit=f"{CASES[0].limit:g}", calm=f"{CALM:g}"),
+    ]
     for title, vain in (("What must be noticed", False), ("What must not restart the command", True)):
         rows = [
             (case.name, *(_shown(kept[name]["cells"].get(case.name, "not run")) for name in columns))
