@@ -50,6 +50,7 @@ what must not restart the command, {calm} s later.
 - `noticed`: a command that read the last text was started within {limit} s (longer for the flood and FUSE), and is \
 the one that runs. `+2`: it was started twice more than it had to be.
 - `lost`: nothing was started. `stale`: something was, but what runs in the end has not read what was saved last.
+- `ends`: the tool itself ended, with an error.
 - `quiet`: nothing was started, and nothing had to be. `in vain 2`: two starts all the same.
 
 `autoreload` is what it does by itself (inotify, and polling where that tells nothing); the next two have `--backend` \
@@ -213,8 +214,10 @@ def _cell(column: Column, case: Case, world: World, scratch: Path) -> str:
             else:
                 ready = get_ready(column.name, running, listener, world.saver, files[0])
                 listener.listen(CALM if case.vain else 0.5)
+            if not ready and running.process.poll() is not None:
+                return "ends"
             if not ready:
-                return "does not start" if not listener.starts else "does not react at all"
+                return "lost" if listener.starts else "does not start"
             return _outcome(case, world, listener, files[1:])
     finally:
         listener.close()
@@ -245,7 +248,7 @@ def _outcome(case: Case, world: World, listener: Listener, files: list[Path]) ->
         if [*max(listener.starts).texts[1:]] != truth:
             return "stale"
         began = time.monotonic_ns()
-    further = len(listener.starts) - steps
+    further = len(listener.starts) - steps - case.besides
     return "noticed" if further <= 0 else f"noticed, +{further}"
 
 
