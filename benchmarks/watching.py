@@ -69,7 +69,11 @@ class Listener:
     def _hear(self, limit: float) -> None:
         if not select.select([self._descriptor], [], [], limit)[0]:
             return
-        *lines, self._rest = (self._rest + os.read(self._descriptor, 1 << 16)).split(b"\n")
+        try:
+            heard = os.read(self._descriptor, 1 << 16)
+        except BlockingIOError:  # it happens, though select(2) said otherwise
+            return
+        *lines, self._rest = (self._rest + heard).split(b"\n")
         for line in lines:
             at, pid, *texts = line.decode().split(" ")
             self.starts.append(Start(int(at), int(pid), tuple(texts)))
