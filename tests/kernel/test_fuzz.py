@@ -83,7 +83,7 @@ class ScansFirst(Forest):
 
     early: dict[str, list[os.DirEntry[str]]]
 
-    def settle(self, parent: Node, name: str, path: str, as_new: Look) -> Node | None:
+    def settle(self, parent: Node, name: str, path: str, as_new: Look, leaf: bool = False) -> Node | None:
         """Remember what is in a directory that is not known yet, before it is watched."""
         self.early = getattr(self, "early", {})
         if parent.kid(name) is None:
@@ -92,7 +92,7 @@ class ScansFirst(Forest):
             except OSError:
                 pass
             time.sleep(GAP)
-        return super().settle(parent, name, path, as_new)
+        return super().settle(parent, name, path, as_new, leaf)
 
     def _entries(self, path: str) -> list[os.DirEntry[str]]:
         early = getattr(self, "early", {}).pop(path, None)

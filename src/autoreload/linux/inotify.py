@@ -54,7 +54,8 @@ class Inotify:
 
         ENOSPC: fs.inotify.max_user_watches is reached (not the disk); others as in inotify_add_watch(2).
         """
-        return checked(self._add(self.fd, os.fsencode(path), mask))
+        wd = self._add(self.fd, os.fsencode(path), mask)
+        return wd if wd >= 0 else checked(wd)  # called for every directory of a tree
 
     def remove(self, wd: int) -> None:
         """EINVAL: the kernel has removed it already, its IN_IGNORED is in the queue."""
