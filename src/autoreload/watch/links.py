@@ -1,0 +1,418 @@
+"""Which symbolic links are followed, and by which paths what is behind them is told of. Knows no backend.
+
+A link to a folder is treated as if the folder stood there; a link to a file as if that file did. But everything has one
+path only, and so is watched and told of once:
+
+- What lies in a root, and is not ignored there, has the path it has there. Links to it are only looked after: when one
+  comes to lead elsewhere, it is told what differs now behind it.
+- Else the first link that leads to it claims it. A link inside of a folder that is claimed already claims nothing in it,
+  so loops end. A claimed folder around another one leaves that out, and the roots too.
+- Folders and links beyond the roots are counted. Above `MOST` no more are watched.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+
+from autoreload.core.change import Change, Kind
+from autoreload.linux.mounts import is_below
+from autoreload.watch.backend import Judge, Notice, Root
+from autoreload.watch.fence import Fence
+from autoreload.watch.notices import fenced_notice, too_much_notice
+from autoreload.watch.way import Way, trace
+
+MOST = 10_000
+"""Folders beyond the roots, and links, that are watched."""
+KEPT = 8192
+"""Folders whose verdict is remembered."""
+COMPARED = 2000
+"""So many files are compared when a link between two folders of the roots is swapped; then it counts as a change."""
+COMPARED_BYTES = 1 << 18
+"""A file that is larger counts as changed then."""
+
+
+class Link:
+    """A link that is looked after."""
+
+    __slots__ = ("blocked", "claims", "folders", "nested", "path", "real", "single")
+
+    def __init__(self, path: str, nested: bool) -> None:
+        self.path = path
+        self.nested = nested
+        """Seen through another link."""
+        self.real: str | None = None
+        """Where it leads, without links; None: nowhere, so far."""
+        self.single = False
+        """It leads to a file."""
+        self.claims = False
+        """Is what it leads to watched under its path?"""
+        self.blocked = ""
+        """It leads to where it is not followed."""
+        self.folders = 0
+        """How many are watched behind it."""
+
+
+class Links:
+    """All links below some roots."""
+
+    def __init__(
+        self, roots: Sequence[Root], interest: Judge, most: int = MOST, fence: Fence | None = None
+    ) -> None:
+        self._roots = list(roots)
+        self._interest = interest
+        self._most = most
+        self._fence = fence or Fence()
+        self._reals: dict[str, Root] = {}
+        self.links: dict[str, Link] = {}
+        """By path."""
+        self.waiting: dict[str, None] = {}
+        """Paths of links to be looked up (again)."""
+        self._folders: dict[str, Link] = {}
+        """The paths of all folders that are watched behind links."""
+        self._claimed: dict[str, Link] = {}
+        self._no_files: set[str] = set()
+        """Links that lead to folders."""
+        self._aliases: set[str] = set()
+        """Links of which was told though what they lead to has paths of its own."""
+        self._wanted: dict[str, bool] = {}
+        self._listed: set[str] = set()
+        self._told: list[Change] = []
+        self._notices: list[Notice] = []
+        self._fenced: set[str] = set()
+        self._full: set[Link] = set()
+        """Those behind which something is left out."""
+        self._full_told = False
+
+    # -- what others ask ---------------------------------------------------------------------------------------------
+
+    def follows(self, folder: str) -> bool:
+        """Is this folder, at a link or behind one, watched under this path?"""
+        return folder in self._folders
+
+    def is_file(self, path: str) -> bool:
+        """Nothing says that this is a link to a folder."""
+        return path not in self._no_files
+
+    def is_alias(self, path: str) -> bool:
+        """Is this behind a link that leads to what is told of by other paths?"""
+        if self._aliases:
+            end = path.find("/", 1)
+            while end > 0:
+                if path[:end] in self._aliases:
+                    return not self.follows(os.path.dirname(path))
+                end = path.find("/", end + 1)
+        return False
+
+    def take_told(self) -> list[Change]:
+        """What is to be told of links that claim nothing."""
+        told, self._told = self._told, []
+        return told
+
+    def notices(self) -> list[Notice]:
+        """What is not followed, once each."""
+        notices, self._notices = self._notices, []
+        if self._full and not self._full_told:
+            self._full_told = True
+            largest = max(self._full, key=lambda link: link.folders)
+            notices.append(too_much_notice(largest.path, self._most))
+        return notices
+
+    # -- links come and go -------------------------------------------------------------------------------------------
+
+    def met(self, path: str) -> bool:
+        """There is a link at this path, in a folder that is watched and was listed. Does it lead to a folder?"""
+        real, single, _ = self._target(trace(path, _nothing, self._may_look))
+        folder = real is not None and not single
+        if folder:
+            self._no_files.add(path)
+        else:
+            self._no_files.discard(path)
+        if path not in self.links and self._matters(path, real, single):
+            if len(self.links) + len(self._folders) >= self._most:
+                self._full.add(self.links.get(path) or Link(path, False))
+            else:
+                self.links[path] = Link(path, os.path.dirname(path) in self._folders)
+                self.waiting[path] = None
+        return folder
+
+    def _matters(self, path: str, real: str | None, single: bool) -> bool:
+        if real is None:
+            return self._interest.wants_directory(path)
+        return self._interest.wants_file(path) if single else self._interest.wants_directory(path)
+
+    def judge(self, path: str, way: Way) -> Root | None:
+        """The link at `path` leads this `way`. What to watch there; None: nothing. `has` says if it is a link still."""
+        link = self.links[path]
+        if not os.path.islink(path) or not self._is_reached(link):
+            self._drop(link)
+            return None
+        real, single, blocked = self._target(way)
+        old, was_single, claimed = link.real, link.single, link.claims
+        moved = (real, single) != (old, was_single)
+        if moved:
+            self._release(link)
+            link.real, link.single = real, single
+        self._note_kind(link)
+        if blocked and blocked not in self._fenced and self._matters(path, real, False):
+            self._fenced.add(blocked)
+            self._notices.append(fenced_notice(path, blocked))
+        claims = self._may_claim(link)
+        if claims and not link.claims and real is not None:
+            self._claim(link, real)
+        elif link.claims and not claims:
+            self._release(link)
+        if moved and old is not None and not (claimed and link.claims):
+            self._swapped(link, old, was_single)
+        return Root(path, single) if link.claims else None
+
+    def has(self, path: str) -> bool:
+        """Is this link looked after?"""
+        return path in self.links
+
+    def recheck(self) -> None:
+        """Ignore files have changed, or folders have come to be roots: judge everything anew."""
+        self._wanted.clear()
+        self._listed.clear()
+        self._fence.forget()
+        self._reals.clear()
+        self.waiting.update(dict.fromkeys(self.links))
+
+    def refresh(self) -> None:
+        """Time has passed: roots and mounts may be elsewhere."""
+        self._fence.forget()
+        self._reals.clear()
+
+    def _note_kind(self, link: Link) -> None:
+        if link.real is not None and not link.single:
+            self._no_files.add(link.path)
+        else:
+            self._no_files.discard(link.path)
+
+    def _drop(self, link: Link) -> None:
+        old, single, claimed = link.real, link.single, link.claims
+        self._release(link)
+        del self.links[link.path]
+        self._no_files.discard(link.path)
+        self._full.discard(link)
+        link.real = None
+        if old is not None and not single and not claimed:
+            self._swapped(link, old, single)
+
+    def _claim(self, link: Link, real: str) -> None:
+        link.claims = True
+        if not link.single:
+            self._claimed[real] = link
+            self._folders[link.path] = link
+            link.folders = 1
+            for other in self.links.values():
+                if other.claims and other is not link and not other.single and is_below(real, other.real or ""):
+                    self.waiting[other.path] = None  # it is to leave this out
+
+    def _release(self, link: Link) -> None:
+        """What it led to is no longer told of by its path: perhaps by that of another link."""
+        if not link.claims or link.real is None:
+            return
+        link.claims = False
+        if link.single:
+            return
+        del self._claimed[link.real]
+        for folder in [folder for folder, owner in self._folders.items() if owner is link]:
+            del self._folders[folder]
+        link.folders = 0
+        for other in self.links.values():
+            if other.real is not None and other is not link:
+                behind = other.path.startswith(link.path + "/")
+                if behind or is_below(other.real, link.real) or (other.claims and is_below(link.real, other.real)):
+                    self.waiting[other.path] = None
+        self.waiting.update(dict.fromkeys(other.path for other in self._full if other.path in self.links))
+        self._full.clear()
+
+    # -- folders behind links ----------------------------------------------------------------------------------------
+
+    def enter(self, folder: str) -> bool:
+        """May this folder, which is in one that is followed, be followed as well?"""
+        link = self._folders.get(folder[: folder.rfind("/")])
+        if link is None or link.real is None:
+            return False
+        real = link.real + folder[len(link.path) :]
+        if real in self._claimed or not self._may_look(real) or real in self._root_reals():
+            return False
+        if folder in self._folders:
+            return True
+        if len(self.links) + len(self._folders) >= self._most:
+            self._full.add(link)
+            return False
+        self._folders[folder] = link
+        link.folders += 1
+        return True
+
+    def left(self, folder: str) -> None:
+        """It is not there any more."""
+        link = self._folders.get(folder)
+        if link is not None and folder != link.path:
+            del self._folders[folder]
+            link.folders -= 1
+
+    # -- where a link leads ------------------------------------------------------------------------------------------
+
+    def may_look(self, path: str) -> bool:
+        """May this be looked up on the way of a link?"""
+        return self._may_look(path)
+
+    def _may_look(self, path: str) -> bool:
+        if not self._fence.built:
+            self._fence.build([os.path.realpath(root.path) for root in self._roots])
+        return self._fence.allows(path)
+
+    def _root_reals(self) -> dict[str, Root]:
+        if not self._reals:
+            self._reals = {os.path.realpath(root.path).rstrip("/"): root for root in self._roots}
+        return self._reals
+
+    def _target(self, way: Way) -> tuple[str | None, bool, str]:
+        """Where it leads, whether to a file, and what it must not lead to."""
+        if way.end is None or not self._may_look(way.end):
+            return None, False, way.blocked if way.end is None else way.end
+        try:
+            mode = os.lstat(way.end or "/").st_mode
+        except OSError:
+            return None, False, ""
+        if stat.S_ISDIR(mode):
+            return way.end, False, ""
+        return (way.end, True, "") if stat.S_ISREG(mode) else (None, False, "")
+
+    def _may_claim(self, link: Link) -> bool:
+        real = link.real
+        if real is None or not self._matters(link.path, real, link.single):
+            return False
+        for top, root in self._root_reals().items():
+            if root.single:
+                if link.single and real == top:
+                    return False
+            elif is_below(real, top) and self._tells(root.path.rstrip("/"), real[len(top) :], link.single):
+                return False
+        if link.single:
+            folder, _, name = real.rpartition("/")
+            told = self._behind(folder)
+            return told is None or not self._interest.counts(f"{told}/{name}")
+        owner = self._claimed.get(real)
+        if owner is not None and owner is not link:
+            return False
+        return not (link.nested and self._behind(real, but=link) is not None)
+
+    def _behind(self, real: str, but: Link | None = None) -> str | None:
+        """The path by which another link reaches this folder."""
+        above = real
+        while above:
+            owner = self._claimed.get(above)
+            if owner is not None and owner is not but:
+                told = owner.path + real[len(above) :]
+                return told if self._reaches(owner.path, told) else None
+            above = above[: above.rfind("/")]
+        return None
+
+    def _tells(self, top: str, below: str, single: bool) -> bool:
+        """Is what is `below` this root ("/a/b", or "") watched under that path?"""
+        path = top + below
+        if single:
+            return self._reaches(top, os.path.dirname(path)) and self._interest.counts(path)
+        return self._reaches(top, path)
+
+    def _is_reached(self, link: Link) -> bool:
+        """Is the folder that it is in watched?"""
+        folder = os.path.dirname(link.path)
+        if link.nested:
+            return folder in self._folders
+        tops = [root.path.rstrip("/") for root in self._roots if not root.single]
+        return any(is_below(folder, top or "/") and self._reaches(top, folder) for top in tops)
+
+    def _reaches(self, top: str, path: str) -> bool:
+        """Is nothing on the way from `top` to this folder ignored?"""
+        end = path.find("/", len(top) + 1)
+        while len(path) > len(top):
+            if not self._wants(path if end < 0 else path[:end]):
+                return False
+            if end < 0:
+                break
+            end = path.find("/", end + 1)
+        return True
+
+    def _wants(self, folder: str) -> bool:
+        verdict = self._wanted.get(folder)
+        if verdict is None:
+            self._list(os.path.dirname(folder))
+            if len(self._wanted) >= KEPT:
+                self._wanted.clear()
+            verdict = self._wanted[folder] = self._interest.wants_directory(folder)
+        return verdict
+
+    def _list(self, folder: str) -> None:
+        if folder in self._listed:
+            return
+        if len(self._listed) >= KEPT:
+            self._listed.clear()
+        self._listed.add(folder)
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            names = []
+        self._interest.listed(folder, names)
+
+    # -- links between folders that are told of otherwise --------------------------------------------------------------
+
+    def _swapped(self, link: Link, old: str, was_single: bool) -> None:
+        """Such a link came to lead elsewhere. One reason to restart is enough, so what differs first is told."""
+        path = link.path
+        if link.single:
+            self._told.append(Change(Kind.APPEARED, path, synthesized=True))
+            return
+        if was_single:
+            self._told.append(Change(Kind.VANISHED, path, synthesized=True))
+        if link.claims:
+            return
+        found = self._difference(path, old if not was_single else None, link.real)
+        if found is not None:
+            self._aliases.add(path)
+            self._told.append(Change(found[0], path + found[1], synthesized=True))
+
+    def _difference(self, path: str, old: str | None, new: str | None) -> tuple[Kind, str] | None:
+        left = COMPARED
+        for name in self._files(path, new) if new is not None else ():
+            left -= 1
+            if left < 0 or old is None or not _same(old + name, (new or "") + name):
+                return Kind.APPEARED, name
+        for name in self._files(path, old) if old is not None else ():
+            left -= 1
+            if left < 0 or new is None or not os.path.lexists(new + name):
+                return Kind.VANISHED, name
+        return None
+
+    def _files(self, path: str, real: str) -> Iterator[str]:
+        """The files at `real` that would count at `path`: "/a/b.py"."""
+        for base, folders, names in os.walk(real):
+            below = base[len(real) :]
+            self._interest.listed(path + below, [*folders, *names])
+            folders[:] = [name for name in folders if self._interest.wants_directory(f"{path}{below}/{name}")]
+            yield from (f"{below}/{name}" for name in names if self._interest.counts(f"{path}{below}/{name}"))
+
+
+def _nothing(folder: str) -> int:
+    return 0
+
+
+def _same(one: str, other: str) -> bool:
+    """Have both files the same content, for certain?"""
+    try:
+        infos = os.stat(one), os.stat(other)
+        if any(not stat.S_ISREG(info.st_mode) or info.st_size > COMPARED_BYTES for info in infos):
+            return False
+        if infos[0].st_size != infos[1].st_size:
+            return False
+        with open(one, "rb") as a, open(other, "rb") as b:
+            return a.read() == b.read()
+    except OSError:
+        return False
+
+
