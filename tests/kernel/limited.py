@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autoreload.watch.backend import Backend, Interest, Root
+from autoreload.watch.backend import Backend, Judge, Root
 from autoreload.watch.choose import open_backend
 from autoreload.watch.combined import CombinedBackend
 from autoreload.watch.inotify import InotifyBackend
@@ -54,7 +54,7 @@ def change_everything(tree: Path) -> None:
             file.write_text("new")
 
 
-def check(tree: Path, make: Callable[[list[Root], Interest, int], Backend] = open_backend) -> dict[str, Any]:
+def check(tree: Path, make: Callable[[list[Root], Judge, int], Backend] = open_backend) -> dict[str, Any]:
     """Change everything below `tree`; what was missed?"""
     mirror = Patient(tree, make=make)
     notices = mirror.backend.notices()
@@ -127,7 +127,7 @@ def instances(tree: Path) -> dict[str, Any]:
 def descriptors(tree: Path) -> dict[str, Any]:
     """No descriptor left while the backend is made."""
 
-    def starve(roots: list[Root], interest: Interest, since: int) -> Backend:
+    def starve(roots: list[Root], interest: Judge, since: int) -> Backend:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free(), hard))
         try:

@@ -38,7 +38,7 @@ class Judge(Interest, Protocol):
 
 
 Linked = Callable[[str], bool]
-"""Told of each symbolic link that is seen in a watched folder; answers whether it leads to a folder, and so is no file."""
+"""Told of each symbolic link that is seen in a watched folder. Answers whether it leads to a folder, and is no file."""
 
 
 class Notice(NamedTuple):

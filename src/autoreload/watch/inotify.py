@@ -34,7 +34,7 @@ from autoreload.watch.forest import NAMES, Forest, Guide, Spill
 from autoreload.watch.notices import limit_notice, unreadable_notice
 from autoreload.watch.outbox import Outbox
 from autoreload.watch.rescue import Rescue
-from autoreload.watch.roots import MOVED, Anchor, Anchors
+from autoreload.watch.roots import MOVED, Anchors
 from autoreload.watch.tree import AS_NEW, GONE, FileNode, Look, Node
 
 SLICE = 0.005

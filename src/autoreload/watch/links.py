@@ -5,8 +5,8 @@ path only, and so is watched and told of once:
 
 - What lies in a root, and is not ignored there, has the path it has there. Links to it are only looked after: when one
   comes to lead elsewhere, it is told what differs now behind it.
-- Else the first link that leads to it claims it. A link inside of a folder that is claimed already claims nothing in it,
-  so loops end. A claimed folder around another one leaves that out, and the roots too.
+- Else the first link that leads to it claims it. A link inside of a folder that is claimed already claims nothing in
+  it, so loops end. A claimed folder around another one leaves that out, and the roots too.
 - Folders and links beyond the roots are counted. Above `MOST` no more are watched.
 """
 
@@ -57,9 +57,7 @@ class Link:
 class Links:
     """All links below some roots."""
 
-    def __init__(
-        self, roots: Sequence[Root], interest: Judge, most: int = MOST, fence: Fence | None = None
-    ) -> None:
+    def __init__(self, roots: Sequence[Root], interest: Judge, most: int = MOST, fence: Fence | None = None) -> None:
         self._roots = list(roots)
         self._interest = interest
         self._most = most
@@ -143,7 +141,8 @@ class Links:
         return self._interest.wants_file(path) if single else self._interest.wants_directory(path)
 
     def judge(self, path: str, way: Way) -> Root | None:
-        """The link at `path` leads this `way`. What to watch there; None: nothing. `has` says if it is a link still."""
+        """The link at `path` leads this `way`. What to watch there; None: nothing. If it is no link any more, it is not
+        looked after any more."""
         link = self.links[path]
         if not os.path.islink(path) or not self._is_reached(link):
             self._drop(link)
@@ -414,5 +413,3 @@ def _same(one: str, other: str) -> bool:
             return a.read() == b.read()
     except OSError:
         return False
-
-

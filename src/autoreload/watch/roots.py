@@ -96,12 +96,14 @@ class Anchors:
             found = self._node(anchor, way)
         else:
             if not guide.has(anchor.root.path):
-                return self.drop(anchor)
+                self.drop(anchor)
+                return
             way = trace(anchor.root.path, lambda folder: self._watch(anchor, folder, AWAKE), guide.may_look)
             root = guide.judge(anchor.root.path, way)
             if not guide.has(anchor.root.path):
                 self._hold(anchor, _awaited(way, lambda step: False))  # with what was watched just now
-                return self.drop(anchor)
+                self.drop(anchor)
+                return
             anchor.root = root or anchor.root
             found = self._node(anchor, way) if root is not None else None
         old = anchor.node

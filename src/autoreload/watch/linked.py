@@ -1,0 +1,200 @@
+"""Follows links: a backend for the roots, and another one for what is behind the links in them.
+
+The first one says where links are, and whether they came or went. Which of them are followed is decided in links.py.
+Each is a root of the second backend, so whatever happens to the way it leads is noticed, as for any root.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable, Sequence
+
+from autoreload.core.change import Change, Kind
+from autoreload.linux.clock import file_time
+from autoreload.watch.backend import Backend, Judge, Linked, Notice, Root
+from autoreload.watch.inotify import InotifyBackend
+from autoreload.watch.links import MOST, Links
+from autoreload.watch.notices import limit_notice
+from autoreload.watch.polling import PollingBackend
+from autoreload.watch.tree import AS_NEW, Look
+
+SLICE = 0.005
+"""s of looking up links in one `read`."""
+
+Make = Callable[["Sieve", Linked], Backend]
+"""Makes the backend for the roots."""
+
+
+class Sieve:
+    """An interest that takes no link to a folder for a file."""
+
+    def __init__(self, interest: Judge, links: Links) -> None:
+        self._interest = interest
+        self._links = links
+        self.wants_directory = interest.wants_directory
+        self.listed = interest.listed
+
+    def wants_file(self, path: str) -> bool:
+        """As the other one."""
+        return self._links.is_file(path) and self._interest.wants_file(path)
+
+
+class LinkedBackend:
+    """Watches the roots and what is behind links: see `Backend` for the contract."""
+
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        interest: Judge,
+        since: int,
+        make: Make,
+        polled: bool = False,
+        interval: float | None = None,
+        most: int = MOST,
+    ) -> None:
+        """`make`: makes the backend for the roots. `polled`, `interval`: poll what is behind links as well, so often.
+        OSError as `make` raises it.
+        """
+        self.links = Links(roots, interest, most)
+        self._interest = interest
+        self._sieve = Sieve(interest, self.links)
+        self._polled, self._interval = polled, interval
+        self._since = since
+        self._replaced: list[Change] = []
+        self._old = True
+        """What is behind the links met now is no news by itself: they were there before."""
+        self._main = make(self._sieve, self._meet)
+        self._inotify: InotifyBackend | None = None
+        self._polling: PollingBackend | None = None
+        self._limit_told = False
+        self._epoll: select.epoll | None = None
+        if self._main.fileno() >= 0:
+            self._epoll = select.epoll()
+            self._epoll.register(self._main.fileno(), select.EPOLLIN)
+
+    # -- the protocol --------------------------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """An epoll instance, unless everything is polled."""
+        return self._epoll.fileno() if self._epoll is not None else -1
+
+    def deadline(self) -> float | None:
+        """The earliest."""
+        times = [time for time in (part.deadline() for part in self._all()) if time is not None]
+        if self.links.waiting and not self._is_busy(self._main):
+            return 0.0
+        return min(times, default=None)
+
+    def read(self, now: float) -> list[Change]:
+        """What all have to tell; and a slice of looking up links, once all roots were looked at."""
+        changes = self._main.read(now) + self._replaced
+        self._replaced = []
+        for part in self._parts():
+            changes += [_true(change) for change in part.read(now)]
+        if self.links.waiting:
+            if not self._is_busy(self._main):
+                self._look_up()
+        elif self._old and not any(self._is_busy(part) for part in self._all()):
+            self._old = False
+        return changes + self.links.take_told()
+
+    def told_until(self) -> int:
+        """The earliest."""
+        return 0 if self.links.waiting else min(part.told_until() for part in self._all())
+
+    def rejudge(self) -> None:
+        """All judge again."""
+        if not self._old:
+            self._old, self._since = True, file_time()
+        for part in self._all():
+            part.rejudge()
+        self.links.recheck()
+
+    def notices(self) -> list[Notice]:
+        """Those of all."""
+        notices = [notice for part in self._all() for notice in part.notices()] + self.links.notices()
+        if self._polling is not None and self._inotify is not None and not self._limit_told:
+            left_over = self._polling.directories
+            if left_over and self._polling.complete and self._inotify.limited:
+                self._limit_told = True
+                notices.append(limit_notice(left_over, polled=True))
+        return notices
+
+    def close(self) -> None:
+        """All."""
+        if self._epoll is not None:
+            self._epoll.close()
+        for part in self._all():
+            part.close()
+
+    # -- links ---------------------------------------------------------------------------------------------------
+
+    def _meet(self, path: str) -> bool:
+        """There is a link in a root: it may stand where a file was."""
+        was_file = self.links.is_file(path)
+        folder = self.links.met(path)
+        if folder and was_file and not self._old and self._interest.wants_file(path):
+            self._replaced.append(Change(Kind.VANISHED, path, synthesized=True))
+        return folder
+
+    def _parts(self) -> list[InotifyBackend | PollingBackend]:
+        return [part for part in (self._inotify, self._polling) if part is not None]
+
+    def _all(self) -> list[Backend]:
+        return [self._main, *self._parts()]
+
+    def _is_busy(self, part: Backend) -> bool:
+        return part.deadline() == 0.0
+
+    def _look_up(self) -> None:
+        """The upper ones first, so that what can be reached by several paths has a short one."""
+        until = time.monotonic() + SLICE
+        self.links.refresh()
+        waiting, self.links.waiting = self.links.waiting, {}
+        paths = sorted(waiting, key=lambda path: (path.count("/"), path))
+        for number, path in enumerate(paths):
+            if self.links.has(path):
+                self._follow(path)
+            if time.monotonic() >= until:
+                self.links.waiting.update(dict.fromkeys(paths[number + 1 :]))
+                break
+
+    def _follow(self, path: str) -> None:
+        old = self._old and not _is_new(path, self._since)
+        self._open()
+        if self._inotify is not None:
+            good = self._since if old else self._inotify.good
+            known = self.links.links[path].real is not None
+            self._inotify.look_up(Root(path), Look(good, quiet=True) if old or known else AS_NEW)
+        elif self._polling is not None:
+            self._polling.look_up(Root(path), self._since if old else 0)
+
+    def _open(self) -> None:
+        """For the first link."""
+        if self._parts():
+            return
+        interest, links = self._sieve, self.links
+        self._polling = PollingBackend((), interest, self._since, self._interval, links.met, links)
+        if self._polled or self._epoll is None:
+            return
+        try:
+            self._inotify = InotifyBackend((), interest, self._since, self._polling, links.met, links)
+        except OSError:
+            return  # no instance is left
+        self._epoll.register(self._inotify.fileno(), select.EPOLLIN)
+
+
+def _true(change: Change) -> Change:
+    """A file that is no longer behind a link may be there all the same: the link was replaced by a folder."""
+    if change.kind is Kind.VANISHED and os.path.lexists(change.path):
+        return change._replace(kind=Kind.APPEARED, synthesized=True)
+    return change
+
+
+def _is_new(path: str, since: int) -> bool:
+    try:
+        return os.lstat(path).st_ctime_ns >= since
+    except OSError:
+        return True

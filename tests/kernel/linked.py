@@ -1,0 +1,166 @@
+"""A mirror that looks through links, and every backend that follows them."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from autoreload.core.change import Change, Kind
+from autoreload.watch.backend import Backend, Judge, Linked, Root
+from autoreload.watch.combined import CombinedBackend
+from autoreload.watch.fanotify import FanotifyBackend
+from autoreload.watch.inotify import InotifyBackend
+from autoreload.watch.linked import LinkedBackend, Sieve
+from autoreload.watch.links import MOST
+from autoreload.watch.polling import PollingBackend
+from tests.kernel.mirror import PATIENCE, Everything, now_ns, quiet_moment
+
+BACKENDS = ("inotify", "fanotify", "polling", "combined", "combined fanotify")
+NEAR = 0.2
+"""s. What a backend wants to do later than that is the next look of a part that polls."""
+
+
+def backend(name: str, roots: Sequence[Root], interest: Judge, since: int, most: int = MOST) -> LinkedBackend:
+    """One that follows links."""
+
+    def make(sieve: Sieve, linked: Linked) -> Backend:
+        if name == "inotify":
+            return InotifyBackend(roots, sieve, since, linked=linked)
+        if name == "fanotify":
+            return FanotifyBackend(roots, sieve, since, linked=linked)
+        if name == "polling":
+            return PollingBackend(roots, sieve, since, linked=linked)
+        return CombinedBackend(roots, sieve, since, name.partition(" ")[2] or "auto", linked=linked)
+
+    return LinkedBackend(roots, interest, since, make, polled=name == "polling", most=most)
+
+
+class Through:
+    """What is known of files by hearsay, with what is behind links."""
+
+    def __init__(
+        self, name: str, *roots: str | Path | Root, interest: Everything | None = None, most: int = MOST
+    ) -> None:
+        self.roots = [root if isinstance(root, Root) else Root(str(root)) for root in roots]
+        self.interest = interest or Everything()
+        self.backend = backend(name, self.roots, self.interest, now_ns(), most)
+        self.told: dict[str, Kind] = {}
+        self.all: list[Change] = []
+        self.files: dict[str, bytes] = {}
+        self._clock = time.monotonic()
+        self.settle()
+        self.told.clear()
+        self.all.clear()
+        self.files = self.followed()
+
+    def settle(self) -> dict[str, Kind]:
+        """Read until there is nothing to read. What was told last of each file meanwhile."""
+        before = len(self.all)
+        if self.backend.fileno() < 0:
+            quiet_moment()  # what changed just now would be told once more
+            for _ in range(2):
+                self._look()
+        else:
+            self._drain()
+        return {change.path: change.kind for change in self.all[before:]}
+
+    def _look(self) -> None:
+        self._clock += 1000
+        while True:
+            self.take(self.backend.read(self._clock))
+            if (self.backend.deadline() or 0.0) > 0.0:
+                break
+
+    def _drain(self) -> None:
+        end = time.monotonic() + PATIENCE
+        while True:
+            deadline = self.backend.deadline()
+            wait = max(0.0, deadline - time.monotonic()) if deadline is not None else 0.0
+            near = deadline is not None and wait < NEAR
+            if not select.select([self.backend.fileno()], [], [], wait if near else 0)[0] and not near:
+                return
+            self.take(self.backend.read(time.monotonic()))
+            assert time.monotonic() < end, "it never settles"
+
+    def take(self, changes: list[Change]) -> None:
+        """Believe what is told, and look at each file."""
+        for change in changes:
+            self.told[change.path] = change.kind
+            text = None if change.kind is Kind.VANISHED else content(change.path)
+            if text is None:
+                self.files.pop(change.path, None)
+            else:
+                self.files[change.path] = text
+        self.all += changes
+
+    def read(self) -> None:
+        """Once."""
+        self.take(self.backend.read(time.monotonic()))
+
+    def followed(self) -> dict[str, bytes]:
+        """All files of the roots and of the folders that are followed, by the path they are told of."""
+        found = {}
+        for root in self.roots:
+            for path in [root.path] if root.single else self._below(root.path):
+                text = content(path)
+                if text is not None:
+                    found[path] = text
+        return found
+
+    def _below(self, folder: str) -> Iterator[str]:
+        """The same of one folder, and of links in it."""
+        for entry in os.scandir(folder):
+            if entry.is_dir() if entry.is_symlink() else entry.is_dir(follow_symlinks=False):
+                beyond = entry.is_symlink() or self.backend.links.follows(folder)
+                if self.backend.links.follows(entry.path) if beyond else not self.interest.ignored(entry.path):
+                    yield from self._below(entry.path)
+            else:
+                yield entry.path
+
+    def missed(self) -> set[str]:
+        """Files that are behind any link or none, and of which no path is known with what is in it."""
+        known = {(os.path.realpath(path), text) for path, text in self.files.items()}
+        return {path for path, text in reachable(self.roots, self.interest).items() if (path, text) not in known}
+
+    def stale(self) -> set[str]:
+        """Files that are taken for what they are not."""
+        return {path for path, text in self.files.items() if content(path) != text}
+
+    def wrong(self) -> set[str]:
+        """Of both."""
+        return self.missed() | self.stale()
+
+    def close(self) -> None:
+        """Close the backend."""
+        self.backend.close()
+
+
+def reachable(roots: Sequence[Root], interest: Everything) -> dict[str, bytes]:
+    """By its real path, every file that can be reached: the reference, which knows nothing of who claims what."""
+    found: dict[str, bytes] = {}
+    seen = set()
+    todo = [root.path for root in roots]
+    while todo:
+        folder = todo.pop(0)
+        info = os.stat(folder)
+        if (info.st_dev, info.st_ino) in seen:
+            continue
+        seen.add((info.st_dev, info.st_ino))
+        for entry in os.scandir(folder):
+            if os.path.isdir(entry.path):
+                if not interest.ignored(entry.path):
+                    todo.append(entry.path)
+            elif (text := content(entry.path)) is not None:
+                found[os.path.realpath(entry.path)] = text
+    return found
+
+
+def content(path: str) -> bytes | None:
+    """Through links."""
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return None
