@@ -42,19 +42,26 @@ class Through:
     """What is known of files by hearsay, with what is behind links."""
 
     def __init__(
-        self, name: str, *roots: str | Path | Root, interest: Everything | None = None, most: int = MOST
+        self,
+        name: str,
+        *roots: str | Path | Root,
+        interest: Everything | None = None,
+        most: int = MOST,
+        reads: bool = True,
     ) -> None:
+        """`reads`: false where there is more than can be read."""
         self.roots = [root if isinstance(root, Root) else Root(str(root)) for root in roots]
         self.interest = interest or Everything()
         self.backend = backend(name, self.roots, self.interest, now_ns(), most)
         self.told: dict[str, Kind] = {}
         self.all: list[Change] = []
         self.files: dict[str, bytes] = {}
+        self._reads = reads
         self._clock = time.monotonic()
         self.settle()
         self.told.clear()
         self.all.clear()
-        self.files = self.followed()
+        self.files = self.followed() if reads else {}
 
     def settle(self) -> dict[str, Kind]:
         """Read until there is nothing to read. What was told last of each file meanwhile."""
@@ -89,7 +96,7 @@ class Through:
         """Believe what is told, and look at each file."""
         for change in changes:
             self.told[change.path] = change.kind
-            text = None if change.kind is Kind.VANISHED else content(change.path)
+            text = content(change.path) if self._reads and change.kind is not Kind.VANISHED else None
             if text is None:
                 self.files.pop(change.path, None)
             else:
@@ -113,7 +120,7 @@ class Through:
     def _below(self, folder: str) -> Iterator[str]:
         """The same of one folder, and of links in it."""
         for entry in os.scandir(folder):
-            if entry.is_dir() if entry.is_symlink() else entry.is_dir(follow_symlinks=False):
+            if os.path.isdir(entry.path):
                 beyond = entry.is_symlink() or self.backend.links.follows(folder)
                 if self.backend.links.follows(entry.path) if beyond else not self.interest.ignored(entry.path):
                     yield from self._below(entry.path)
@@ -126,8 +133,14 @@ class Through:
         return {path for path, text in reachable(self.roots, self.interest).items() if (path, text) not in known}
 
     def stale(self) -> set[str]:
-        """Files that are taken for what they are not."""
-        return {path for path, text in self.files.items() if content(path) != text}
+        """Files that are taken for what they are not, and that are not known as they are by another path. Where a link
+        was swapped between folders that have paths of their own, what is told is a reason to restart, no more."""
+        known = {(os.path.realpath(path), text) for path, text in self.files.items()}
+        truth = {path: content(path) for path in self.files}
+        wrong = {
+            path for path, text in self.files.items() if truth[path] != text and not self.backend.links.is_alias(path)
+        }
+        return {path for path in wrong if (os.path.realpath(path), truth[path]) not in known}
 
     def wrong(self) -> set[str]:
         """Of both."""
@@ -152,7 +165,7 @@ def reachable(roots: Sequence[Root], interest: Everything) -> dict[str, bytes]:
         for entry in os.scandir(folder):
             if os.path.isdir(entry.path):
                 if not interest.ignored(entry.path):
-                    todo.append(entry.path)
+                    todo.append(os.path.realpath(entry.path) if entry.is_symlink() else entry.path)
             elif (text := content(entry.path)) is not None:
                 found[os.path.realpath(entry.path)] = text
     return found

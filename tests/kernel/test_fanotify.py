@@ -21,8 +21,8 @@ from autoreload.watch.backend import Root
 from autoreload.watch.combined import CombinedBackend
 from autoreload.watch.fanotify import FanotifyBackend
 from autoreload.watch.inotify import InotifyBackend
-from tests.kernel import fuzz
 from autoreload.watch.walk import NEVER
+from tests.kernel import fuzz
 from tests.kernel.mirror import Everything, Mirror, Writer, maker, now_ns, quiet_moment
 
 SCRIPTS = int(os.environ.get("AUTORELOAD_FUZZ_SCRIPTS", "20"))

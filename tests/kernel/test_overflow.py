@@ -11,8 +11,8 @@ import pytest
 
 from autoreload.core.change import Kind
 from autoreload.watch import inotify
-from autoreload.watch.rescue import Rescue
 from autoreload.watch.inotify import InotifyBackend
+from autoreload.watch.rescue import Rescue
 from tests.kernel.mirror import Mirror, Writer, quiet_moment
 
 pytestmark = pytest.mark.slow

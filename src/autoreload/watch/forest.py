@@ -177,7 +177,7 @@ class Forest:
         kid = parent.kid(name)
         if self.guide is not None and not self.guide.enter(path):
             if kid is not None:
-                self.detach(kid, tell=False)
+                self.detach(kid)
             return None
         try:
             wd = self.kernel.add(path, TREE)

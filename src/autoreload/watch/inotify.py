@@ -193,9 +193,9 @@ class InotifyBackend:
                 forest.settle(node, name, path, AS_NEW)
         self._deadline = 0.0
 
-    def look_up(self, root: Root, look: Look) -> None:
-        """Watch `root` from now on, if it is not watched yet, and look at it so."""
-        self._anchors.look_up(root, look)
+    def look_up(self, root: Root, known: Look, new: Look) -> None:
+        """Watch `root` from now on. If it was watched already, look at it as `known`, else as `new`."""
+        self._anchors.look_up(root, known, new)
         self._deadline = 0.0
 
     def _when(self, now: float) -> float | None:

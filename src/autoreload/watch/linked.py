@@ -92,7 +92,7 @@ class LinkedBackend:
         changes = self._main.read(now) + self._replaced
         self._replaced = []
         for part in self._parts():
-            changes += [_true(change) for change in part.read(now)]
+            changes += [self._true(change) for change in part.read(now)]
         if self.links.waiting:
             if not self._is_busy(self._main):
                 self._look_up()
@@ -139,6 +139,12 @@ class LinkedBackend:
             self._replaced.append(Change(Kind.VANISHED, path, synthesized=True))
         return folder
 
+    def _true(self, change: Change) -> Change:
+        """A file that is no longer behind a link may be there all the same: the link was replaced by a folder."""
+        if change.kind is Kind.VANISHED and os.path.lexists(change.path) and not self.links.is_elsewhere(change.path):
+            return change._replace(kind=Kind.APPEARED, synthesized=True)
+        return change
+
     def _parts(self) -> list[InotifyBackend | PollingBackend]:
         return [part for part in (self._inotify, self._polling) if part is not None]
 
@@ -165,9 +171,8 @@ class LinkedBackend:
         old = self._old and not _is_new(path, self._since)
         self._open()
         if self._inotify is not None:
-            good = self._since if old else self._inotify.good
-            known = self.links.links[path].real is not None
-            self._inotify.look_up(Root(path), Look(good, quiet=True) if old or known else AS_NEW)
+            known = Look(self._inotify.good, quiet=True)
+            self._inotify.look_up(Root(path), known, Look(self._since, quiet=True) if old else AS_NEW)
         elif self._polling is not None:
             self._polling.look_up(Root(path), self._since if old else 0)
 
@@ -184,13 +189,6 @@ class LinkedBackend:
         except OSError:
             return  # no instance is left
         self._epoll.register(self._inotify.fileno(), select.EPOLLIN)
-
-
-def _true(change: Change) -> Change:
-    """A file that is no longer behind a link may be there all the same: the link was replaced by a folder."""
-    if change.kind is Kind.VANISHED and os.path.lexists(change.path):
-        return change._replace(kind=Kind.APPEARED, synthesized=True)
-    return change
 
 
 def _is_new(path: str, since: int) -> bool:

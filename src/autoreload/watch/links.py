@@ -103,6 +103,17 @@ class Links:
                 end = path.find("/", end + 1)
         return False
 
+    def is_elsewhere(self, path: str) -> bool:
+        """Is this behind a link that leads to what has other paths?"""
+        tops = {root.path for root in self._roots}
+        folder = os.path.dirname(path)
+        while len(folder) > 1 and folder not in tops:
+            link = self.links.get(folder)
+            if link is not None or os.path.islink(folder):
+                return link is None or not link.claims or not self.follows(os.path.dirname(path))
+            folder = os.path.dirname(folder)
+        return False
+
     def take_told(self) -> list[Change]:
         """What is to be told of links that claim nothing."""
         told, self._told = self._told, []

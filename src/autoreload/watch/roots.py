@@ -72,13 +72,13 @@ class Anchors:
         for anchor in self._guards.pop(wd, ()):
             anchor.awaits.pop(wd, None)
 
-    def look_up(self, root: Root, look: Look) -> None:
-        """One more root, if it is none yet; whether it was found before or not, it is looked at."""
+    def look_up(self, root: Root, known: Look, new: Look) -> None:
+        """One more root, if it is none yet. Look at it as `known` if it was found before, else as `new`."""
         anchor = self._by_path.get(root.path)
         if anchor is None:
             anchor = self._by_path[root.path] = Anchor(root)
             self.all[anchor] = None
-        self.find(anchor, known=look, new=look)
+        self.find(anchor, known, new)
 
     def drop(self, anchor: Anchor) -> None:
         """It is a root no longer, and its files are told to be gone."""
