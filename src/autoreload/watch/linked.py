@@ -171,7 +171,7 @@ class LinkedBackend:
         old = self._old and not _is_new(path, self._since)
         self._open()
         if self._inotify is not None:
-            known = Look(self._inotify.good, quiet=True)
+            known = Look(self._inotify.good, quiet=self._old)
             self._inotify.look_up(Root(path), known, Look(self._since, quiet=True) if old else AS_NEW)
         elif self._polling is not None:
             self._polling.look_up(Root(path), self._since if old else 0)
