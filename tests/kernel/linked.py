@@ -133,14 +133,16 @@ class Through:
         return {path for path, text in reachable(self.roots, self.interest).items() if (path, text) not in known}
 
     def stale(self) -> set[str]:
-        """Files that are taken for what they are not, and that are not known as they are by another path. Where a link
-        was swapped between folders that have paths of their own, what is told is a reason to restart, no more."""
+        """Files that are taken for what they are not. What is known by another path is known; and where a link was
+        swapped between folders that have paths of their own, what is told is a reason to restart, no more."""
         known = {(os.path.realpath(path), text) for path, text in self.files.items()}
-        truth = {path: content(path) for path in self.files}
-        wrong = {
-            path for path, text in self.files.items() if truth[path] != text and not self.backend.links.is_alias(path)
-        }
-        return {path for path in wrong if (os.path.realpath(path), truth[path]) not in known}
+        stale = set()
+        for path, text in self.files.items():
+            truth = content(path)
+            elsewhere = os.path.islink(path) if truth is None else (os.path.realpath(path), truth) in known
+            if truth != text and not elsewhere and not self.backend.links.is_alias(path):
+                stale.add(path)
+        return stale
 
     def wrong(self) -> set[str]:
         """Of both."""

@@ -75,7 +75,7 @@ class Walk:
     def tell_truth(self, path: str) -> None:
         """A file may have come or gone."""
         if self._places.interest.wants_file(path):
-            there = os.path.lexists(path)
+            there = os.path.lexists(path) and not self._places.is_behind_link(path)
             self._outbox.tell(Kind.APPEARED if there else Kind.VANISHED, path, synthesized=True)
 
     def tell_single(self, anchor: Anchor, since: int, lossy: bool) -> None:
