@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from autoreload.process.terminal import Terminal
     from autoreload.report import Report
     from autoreload.scope import Scope
-    from autoreload.watch.backend import Backend
+    from autoreload.watch.linked import LinkedBackend
 
 FD_SETSIZE = 1024
 RECHECK = 0.5
@@ -68,7 +68,7 @@ class Session:
             )
         )
         self._scope: Scope
-        self._backend: Backend
+        self._backend: LinkedBackend
         self._content: Content | None = None
         self._content_told = False
         self._family = Family()
@@ -135,7 +135,7 @@ class Session:
         started = chosen.backend == "auto"
         self._backend = open_backend(roots, self._scope, since, chosen.backend, chosen.poll or None, started)
         if not chosen.no_content_check:
-            self._content = Content(self._scope, self._job.roots, self._command.directory)
+            self._content = Content(self._scope, self._job.roots, self._command.directory, self._backend.links)
             if started and not chosen.postpone:
                 self._content.started(since)
             self._checks.compare_with(self._content)

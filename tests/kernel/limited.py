@@ -14,8 +14,8 @@ from typing import Any
 
 from autoreload.watch.backend import Backend, Judge, Root
 from autoreload.watch.choose import open_backend
-from autoreload.watch.combined import CombinedBackend
 from autoreload.watch.inotify import InotifyBackend
+from autoreload.watch.linked import LinkedBackend
 from tests.kernel.mirror import Everything, Mirror, now_ns, quiet_moment
 
 
@@ -110,9 +110,11 @@ def moves(tree: Path) -> dict[str, Any]:
     settle()
     change_everything(tree)
     settle()
-    assert isinstance(mirror.backend, CombinedBackend)
-    assert mirror.backend._inotify is not None
-    return {"wrong": wrong, "watched": len(mirror.backend._inotify._forest.nodes)}
+    assert isinstance(mirror.backend, LinkedBackend)
+    main = mirror.backend._main
+    assert isinstance(main, CombinedBackend)
+    assert main._inotify is not None
+    return {"wrong": wrong, "watched": len(main._inotify._forest.nodes)}
 
 
 def instances(tree: Path) -> dict[str, Any]:
