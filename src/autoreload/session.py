@@ -356,7 +356,7 @@ class Session:
             return
         from autoreload.process.bytecode import remove_stale
 
-        sources, self._sources = self._sources, set()
+        sources, self._sources = self._backend.links.names(self._sources), set()
         for path, code in remove_stale(sources, os.environ, self._command.directory):
             self._report.stale_bytecode(path, os.strerror(code))
 

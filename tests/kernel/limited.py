@@ -14,6 +14,7 @@ from typing import Any
 
 from autoreload.watch.backend import Backend, Judge, Root
 from autoreload.watch.choose import open_backend
+from autoreload.watch.combined import CombinedBackend
 from autoreload.watch.inotify import InotifyBackend
 from autoreload.watch.linked import LinkedBackend
 from tests.kernel.mirror import Everything, Mirror, now_ns, quiet_moment

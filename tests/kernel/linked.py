@@ -140,7 +140,7 @@ class Through:
         for path, text in self.files.items():
             truth = content(path)
             elsewhere = os.path.islink(path) if truth is None else (os.path.realpath(path), truth) in known
-            if truth != text and not elsewhere and not self.backend.links.is_alias(path):
+            if truth != text and not elsewhere and not self.backend.links.is_elsewhere(path):
                 stale.add(path)
         return stale
 

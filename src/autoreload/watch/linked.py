@@ -63,8 +63,6 @@ class LinkedBackend:
         self._polled, self._interval = polled, interval
         self._since = since
         self._replaced: list[Change] = []
-        self._old = True
-        """What is behind the links met now is no news by itself: they were there before."""
         self._main = make(self._sieve, self._meet)
         self._inotify: InotifyBackend | None = None
         self._polling: PollingBackend | None = None
@@ -96,8 +94,8 @@ class LinkedBackend:
         if self.links.waiting:
             if not self._is_busy(self._main):
                 self._look_up()
-        elif self._old and not any(self._is_busy(part) for part in self._all()):
-            self._old = False
+        elif self.links.starting and not any(self._is_busy(part) for part in self._all()):
+            self.links.starting = False
         return changes + self.links.take_told()
 
     def told_until(self) -> int:
@@ -106,8 +104,8 @@ class LinkedBackend:
 
     def rejudge(self) -> None:
         """All judge again."""
-        if not self._old:
-            self._old, self._since = True, file_time()
+        if not self.links.starting:
+            self.links.starting, self._since = True, file_time()
         for part in self._all():
             part.rejudge()
         self.links.recheck()
@@ -135,7 +133,7 @@ class LinkedBackend:
         """There is a link in a root: it may stand where a file was."""
         was_file = self.links.is_file(path)
         folder = self.links.met(path)
-        if folder and was_file and not self._old and self._interest.wants_file(path):
+        if folder and was_file and not self.links.starting and self._interest.wants_file(path):
             self._replaced.append(Change(Kind.VANISHED, path, synthesized=True))
         return folder
 
@@ -168,10 +166,10 @@ class LinkedBackend:
                 break
 
     def _follow(self, path: str) -> None:
-        old = self._old and not _is_new(path, self._since)
+        old = self.links.starting and not _is_new(path, self._since)
         self._open()
         if self._inotify is not None:
-            known = Look(self._inotify.good, quiet=self._old)
+            known = Look(self._inotify.good, quiet=self.links.starting)
             self._inotify.look_up(Root(path), known, Look(self._since, quiet=True) if old else AS_NEW)
         elif self._polling is not None:
             self._polling.look_up(Root(path), self._since if old else 0)

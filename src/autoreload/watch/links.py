@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from autoreload.core.change import Change, Kind
 from autoreload.linux.mounts import is_below
@@ -36,7 +36,7 @@ COMPARED_BYTES = 1 << 18
 class Link:
     """A link that is looked after."""
 
-    __slots__ = ("blocked", "claims", "folders", "nested", "path", "real", "single")
+    __slots__ = ("claims", "folders", "fresh", "nested", "path", "real", "said", "silent", "single")
 
     def __init__(self, path: str, nested: bool) -> None:
         self.path = path
@@ -46,10 +46,14 @@ class Link:
         """Where it leads, without links; None: nowhere, so far."""
         self.single = False
         """It leads to a file."""
+        self.fresh = False
+        """It was made just now."""
         self.claims = False
         """Is what it leads to watched under its path?"""
-        self.blocked = ""
-        """It leads to where it is not followed."""
+        self.said = ""
+        """The file behind it that was told of, though it has a path of its own."""
+        self.silent = False
+        """It was there from the start, and nothing behind it was ever told of, or known, by its path."""
         self.folders = 0
         """How many are watched behind it."""
 
@@ -73,10 +77,12 @@ class Links:
         self._no_files: set[str] = set()
         """Links that lead to folders."""
         self._aliases: set[str] = set()
-        """Links of which was told though what they lead to has paths of its own."""
+        """Files that are gone from behind a link that claimed nothing, and of which was never told before."""
         self._wanted: dict[str, bool] = {}
         self._listed: set[str] = set()
         self._told: list[Change] = []
+        self.starting = True
+        """Are the links met now those that were there before?"""
         self._notices: list[Notice] = []
         self._fenced: set[str] = set()
         self._full: set[Link] = set()
@@ -94,14 +100,8 @@ class Links:
         return path not in self._no_files
 
     def is_alias(self, path: str) -> bool:
-        """Is this behind a link that leads to what is told of by other paths?"""
-        if self._aliases:
-            end = path.find("/", 1)
-            while end > 0:
-                if path[:end] in self._aliases:
-                    return not self.follows(os.path.dirname(path))
-                end = path.find("/", end + 1)
-        return False
+        """Was this reached through a link, while nobody knew it by this path?"""
+        return path in self._aliases
 
     def is_elsewhere(self, path: str) -> bool:
         """Is this behind a link that leads to what has other paths?"""
@@ -114,6 +114,17 @@ class Links:
             folder = os.path.dirname(folder)
         return False
 
+    def names(self, paths: Iterable[str]) -> set[str]:
+        """All paths, these and others, by which these files can be reached: without links, and through those known."""
+        found = set(paths)
+        if not self.links:
+            return found
+        reals = {os.path.realpath(path) for path in found}
+        for link in self.links.values():
+            if link.real is not None:
+                found |= {link.path + real[len(link.real) :] for real in reals if is_below(real, link.real)}
+        return found | reals
+
     def take_told(self) -> list[Change]:
         """What is to be told of links that claim nothing."""
         told, self._told = self._told, []
@@ -124,9 +135,18 @@ class Links:
         notices, self._notices = self._notices, []
         if self._full and not self._full_told:
             self._full_told = True
-            largest = max(self._full, key=lambda link: link.folders)
-            notices.append(too_much_notice(largest.path, self._most))
+            notices.append(too_much_notice(self._largest(), self._most))
         return notices
+
+    def _largest(self) -> str:
+        """The path of the link in a root with the most folders and links behind it."""
+        behind: dict[str, int] = {}
+        for link in self.links.values():
+            top = link
+            while top.nested and (above := self._folders.get(os.path.dirname(top.path))) is not None:
+                top = above
+            behind[top.path] = behind.get(top.path, 0) + link.folders + 1
+        return max(behind, key=lambda path: behind[path])
 
     # -- links come and go -------------------------------------------------------------------------------------------
 
@@ -140,9 +160,10 @@ class Links:
             self._no_files.discard(path)
         if path not in self.links and self._matters(path, real, single):
             if len(self.links) + len(self._folders) >= self._most:
-                self._full.add(self.links.get(path) or Link(path, False))
+                self._full.add(Link(path, False))
             else:
-                self.links[path] = Link(path, os.path.dirname(path) in self._folders)
+                link = self.links[path] = Link(path, os.path.dirname(path) in self._folders)
+                link.fresh, link.silent = not self.starting, self.starting
                 self.waiting[path] = None
         return folder
 
@@ -173,8 +194,9 @@ class Links:
             self._claim(link, real)
         elif link.claims and not claims:
             self._release(link)
-        if moved and old is not None and not (claimed and link.claims):
+        if moved and not (claimed and link.claims) and (old is not None or link.fresh):
             self._swapped(link, old, was_single)
+        link.fresh = False
         return Root(path, single) if link.claims else None
 
     def has(self, path: str) -> bool:
@@ -211,7 +233,7 @@ class Links:
             self._swapped(link, old, single)
 
     def _claim(self, link: Link, real: str) -> None:
-        link.claims = True
+        link.claims, link.silent = True, False
         if not link.single:
             self._claimed[real] = link
             self._folders[link.path] = link
@@ -372,20 +394,29 @@ class Links:
 
     # -- links between folders that are told of otherwise --------------------------------------------------------------
 
-    def _swapped(self, link: Link, old: str, was_single: bool) -> None:
+    def _swapped(self, link: Link, old: str | None, was_single: bool) -> None:
         """Such a link came to lead elsewhere. One reason to restart is enough, so what differs first is told."""
-        path = link.path
         if link.single:
-            self._told.append(Change(Kind.APPEARED, path, synthesized=True))
+            self._tell(Kind.APPEARED, link.path)
             return
         if was_single:
-            self._told.append(Change(Kind.VANISHED, path, synthesized=True))
+            self._tell(Kind.VANISHED, link.path)
+            old = None
         if link.claims:
             return
-        found = self._difference(path, old if not was_single else None, link.real)
-        if found is not None:
-            self._aliases.add(path)
-            self._told.append(Change(found[0], path + found[1], synthesized=True))
+        found = self._difference(link.path, old, link.real)
+        if link.said and not os.path.lexists(link.said):
+            self._tell(Kind.VANISHED, link.said)
+            link.said = ""
+        elif found is not None:
+            kind, path = found[0], link.path + found[1]
+            if kind is Kind.VANISHED and link.silent:
+                self._aliases.add(path)
+            link.said = path if kind is Kind.APPEARED else ""
+            self._tell(kind, path)
+
+    def _tell(self, kind: Kind, path: str) -> None:
+        self._told.append(Change(kind, path, synthesized=True))
 
     def _difference(self, path: str, old: str | None, new: str | None) -> tuple[Kind, str] | None:
         left = COMPARED
