@@ -274,7 +274,7 @@ class InotifyBackend:
         """Look up roots again that this event may be about."""
         wd, mask, name = event
         for anchor in self._anchors.guards(wd) or ():
-            if mask & (MOVED | IN_IGNORED) or name in anchor.awaits[wd]:
+            if mask & (MOVED | IN_IGNORED) or (mask & NAMES and name in anchor.awaits[wd]):
                 batch.anchors[anchor] = batch.anchors.get(anchor, False) or not mask & IN_IGNORED
         if mask & IN_IGNORED:
             self._anchors.lose(wd)
