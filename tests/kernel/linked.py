@@ -93,11 +93,13 @@ class Through:
             assert time.monotonic() < end, "it never settles"
 
     def take(self, changes: list[Change]) -> None:
-        """Believe what is told, and look at each file."""
+        """Believe what is told, and look at each file; but what is behind a link to what has paths of its own is a reason
+        to restart, no more."""
+        links = self.backend.links
         for change in changes:
             self.told[change.path] = change.kind
             text = content(change.path) if self._reads and change.kind is not Kind.VANISHED else None
-            if text is None:
+            if text is None or links.is_elsewhere(change.path):
                 self.files.pop(change.path, None)
             else:
                 self.files[change.path] = text

@@ -196,6 +196,8 @@ class Links:
             self._release(link)
         if moved and not (claimed and link.claims) and (old is not None or link.fresh):
             self._swapped(link, old, was_single)
+        if moved:
+            self._unsay(link)
         link.fresh = False
         return Root(path, single) if link.claims else None
 
@@ -231,6 +233,7 @@ class Links:
         link.real = None
         if old is not None and not single and not claimed:
             self._swapped(link, old, single)
+        self._unsay(link)
 
     def _claim(self, link: Link, real: str) -> None:
         link.claims, link.silent = True, False
@@ -405,15 +408,21 @@ class Links:
         if link.claims:
             return
         found = self._difference(link.path, old, link.real)
-        if link.said and not os.path.lexists(link.said):
-            self._tell(Kind.VANISHED, link.said)
-            link.said = ""
-        elif found is not None:
-            kind, path = found[0], link.path + found[1]
-            if kind is Kind.VANISHED and link.silent:
-                self._aliases.add(path)
-            link.said = path if kind is Kind.APPEARED else ""
-            self._tell(kind, path)
+        if found is None or (found[0] is Kind.VANISHED and self._unsay(link)):
+            return
+        kind, path = found[0], link.path + found[1]
+        if kind is Kind.VANISHED and link.silent:
+            self._aliases.add(path)
+        link.said = path if kind is Kind.APPEARED else ""
+        self._tell(kind, path)
+
+    def _unsay(self, link: Link) -> bool:
+        """If what was told of is gone, say so."""
+        if not link.said or (os.path.lexists(link.said) and not self.is_elsewhere(link.said)):
+            return False
+        self._tell(Kind.VANISHED, link.said)
+        link.said = ""
+        return True
 
     def _tell(self, kind: Kind, path: str) -> None:
         self._told.append(Change(kind, path, synthesized=True))
