@@ -93,8 +93,8 @@ class Through:
             assert time.monotonic() < end, "it never settles"
 
     def take(self, changes: list[Change]) -> None:
-        """Believe what is told, and look at each file; but what is behind a link to what has paths of its own is a reason
-        to restart, no more."""
+        """Believe what is told, and look at each file; but what is behind a link to what has paths of its own is only a
+        reason to restart."""
         links = self.backend.links
         for change in changes:
             self.told[change.path] = change.kind

@@ -142,7 +142,7 @@ class Forest:
     def step(self, until: float) -> None:
         """Look at directories until there is nothing to look at, or it is `until` (monotonic s); at one at least."""
         self.starved = False
-        while self.busy and not self.starved:
+        while (self._work or self._turns) and not self.starved:
             self.look(self._work.pop() if self._work else self._turns.next())
             if time.monotonic() >= until:
                 return

@@ -35,9 +35,14 @@ class Sieve:
         self._links = links
         self.wants_directory = interest.wants_directory
         self.listed = interest.listed
+        self.wants_file: Callable[[str], bool] = interest.wants_file
+        """Asked for every file there is, so without a detour as long as there is no such link."""
 
-    def wants_file(self, path: str) -> bool:
-        """As the other one."""
+    def begin(self) -> None:
+        """There is one."""
+        self.wants_file = self._wants_file
+
+    def _wants_file(self, path: str) -> bool:
         return self._links.is_file(path) and self._interest.wants_file(path)
 
 
@@ -133,6 +138,8 @@ class LinkedBackend:
         """There is a link in a root: it may stand where a file was."""
         was_file = self.links.is_file(path)
         folder = self.links.met(path)
+        if folder:
+            self._sieve.begin()
         if folder and was_file and not self.links.starting and self._interest.wants_file(path):
             self._replaced.append(Change(Kind.VANISHED, path, synthesized=True))
         return folder
