@@ -50,6 +50,7 @@ class Through:
         reads: bool = True,
     ) -> None:
         """`reads`: false where there is more than can be read."""
+        self.name = name
         self.roots = [root if isinstance(root, Root) else Root(str(root)) for root in roots]
         self.interest = interest or Everything()
         self.backend = backend(name, self.roots, self.interest, now_ns(), most)

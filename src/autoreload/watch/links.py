@@ -418,7 +418,8 @@ class Links:
 
     def _unsay(self, link: Link) -> bool:
         """If what was told of is gone, say so."""
-        if not link.said or (os.path.lexists(link.said) and not self.is_elsewhere(link.said)):
+        there = os.path.lexists(link.said) and (self.has(link.path) or not self.is_elsewhere(link.said))
+        if not link.said or there:
             return False
         self._tell(Kind.VANISHED, link.said)
         link.said = ""
