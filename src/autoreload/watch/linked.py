@@ -94,8 +94,10 @@ class LinkedBackend:
         """What all have to tell; and a slice of looking up links, once all roots were looked at."""
         changes = self._main.read(now) + self._replaced
         self._replaced = []
-        for part in self._parts():
-            changes += [self._true(change) for change in part.read(now)]
+        # At the start, nothing behind one link is looked at before each of them has its turn.
+        if not (self.links.starting and self.links.waiting):
+            for part in self._parts():
+                changes += [self._true(change) for change in part.read(now)]
         if self.links.waiting:
             if not self._is_busy(self._main):
                 self._look_up()

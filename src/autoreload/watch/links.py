@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from autoreload.core.change import Change, Kind
 from autoreload.linux.mounts import is_below
 from autoreload.watch.backend import Judge, Notice, Root
+from autoreload.watch.compared import difference
 from autoreload.watch.fence import Fence
 from autoreload.watch.notices import fenced_notice, too_much_notice
 from autoreload.watch.way import Way, trace
@@ -27,10 +28,6 @@ MOST = 10_000
 """Folders beyond the roots, and links, that are watched."""
 KEPT = 8192
 """Folders whose verdict is remembered."""
-COMPARED = 2000
-"""So many files are compared when a link between two folders of the roots is swapped; then it counts as a change."""
-COMPARED_BYTES = 1 << 18
-"""A file that is larger counts as changed then."""
 
 
 class Link:
@@ -407,7 +404,7 @@ class Links:
             old = None
         if link.claims:
             return
-        found = self._difference(link.path, old, link.real)
+        found = difference(self._interest, link.path, old, link.real)
         if found is None or (found[0] is Kind.VANISHED and self._unsay(link)):
             return
         kind, path = found[0], link.path + found[1]
@@ -428,40 +425,6 @@ class Links:
     def _tell(self, kind: Kind, path: str) -> None:
         self._told.append(Change(kind, path, synthesized=True))
 
-    def _difference(self, path: str, old: str | None, new: str | None) -> tuple[Kind, str] | None:
-        left = COMPARED
-        for name in self._files(path, new) if new is not None else ():
-            left -= 1
-            if left < 0 or old is None or not _same(old + name, (new or "") + name):
-                return Kind.APPEARED, name
-        for name in self._files(path, old) if old is not None else ():
-            left -= 1
-            if left < 0 or new is None or not os.path.lexists(new + name):
-                return Kind.VANISHED, name
-        return None
-
-    def _files(self, path: str, real: str) -> Iterator[str]:
-        """The files at `real` that would count at `path`: "/a/b.py"."""
-        for base, folders, names in os.walk(real):
-            below = base[len(real) :]
-            self._interest.listed(path + below, [*folders, *names])
-            folders[:] = [name for name in folders if self._interest.wants_directory(f"{path}{below}/{name}")]
-            yield from (f"{below}/{name}" for name in names if self._interest.counts(f"{path}{below}/{name}"))
-
 
 def _nothing(folder: str) -> int:
     return 0
-
-
-def _same(one: str, other: str) -> bool:
-    """Have both files the same content, for certain?"""
-    try:
-        infos = os.stat(one), os.stat(other)
-        if any(not stat.S_ISREG(info.st_mode) or info.st_size > COMPARED_BYTES for info in infos):
-            return False
-        if infos[0].st_size != infos[1].st_size:
-            return False
-        with open(one, "rb") as a, open(other, "rb") as b:
-            return a.read() == b.read()
-    except OSError:
-        return False
