@@ -12,6 +12,7 @@ from autoreload.core.change import Change, Kind
 from autoreload.watch.backend import Backend, Judge, Linked, Root
 from autoreload.watch.combined import CombinedBackend
 from autoreload.watch.fanotify import FanotifyBackend
+from autoreload.watch.fence import Fence
 from autoreload.watch.inotify import InotifyBackend
 from autoreload.watch.linked import LinkedBackend, Sieve
 from autoreload.watch.links import MOST
@@ -23,7 +24,9 @@ NEAR = 0.2
 """s. What a backend wants to do later than that is the next look of a part that polls."""
 
 
-def backend(name: str, roots: Sequence[Root], interest: Judge, since: int, most: int = MOST) -> LinkedBackend:
+def backend(
+    name: str, roots: Sequence[Root], interest: Judge, since: int, most: int = MOST, fence: Fence | None = None
+) -> LinkedBackend:
     """One that follows links."""
 
     def make(sieve: Sieve, linked: Linked) -> Backend:
@@ -35,7 +38,7 @@ def backend(name: str, roots: Sequence[Root], interest: Judge, since: int, most:
             return PollingBackend(roots, sieve, since, linked=linked)
         return CombinedBackend(roots, sieve, since, name.partition(" ")[2] or "auto", linked=linked)
 
-    return LinkedBackend(roots, interest, since, make, polled=name == "polling", most=most)
+    return LinkedBackend(roots, interest, since, make, polled=name == "polling", most=most, fence=fence)
 
 
 class Through:
@@ -48,12 +51,13 @@ class Through:
         interest: Everything | None = None,
         most: int = MOST,
         reads: bool = True,
+        fence: Fence | None = None,
     ) -> None:
         """`reads`: false where there is more than can be read."""
         self.name = name
         self.roots = [root if isinstance(root, Root) else Root(str(root)) for root in roots]
         self.interest = interest or Everything()
-        self.backend = backend(name, self.roots, self.interest, now_ns(), most)
+        self.backend = backend(name, self.roots, self.interest, now_ns(), most, fence)
         self.told: dict[str, Kind] = {}
         self.all: list[Change] = []
         self.files: dict[str, bytes] = {}

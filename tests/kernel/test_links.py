@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from autoreload.core.change import Kind
+from autoreload.linux.mounts import mounts
+from autoreload.watch.fence import Fence
 from tests.kernel.linked import BACKENDS, Through
-from tests.kernel.mirror import Everything, Writer, maker, quiet_moment
+from tests.kernel.mirror import Everything, Writer, maker, quiet_moment, wait_for
 
 Watch = Callable[..., Through]
 SCRIPTS = int(os.environ.get("AUTORELOAD_FUZZ_SCRIPTS", "20"))
@@ -125,7 +127,7 @@ def test_a_link_in_a_folder_that_is_moved_is_followed_there(watch: Watch, tree: 
     (tree / "in").rename(tree / "out")
     said = told(through, tree)
     assert there(said) == {"out/lib/a.py", "out/lib/deep/er/b.py"}
-    assert gone(said) - {"out/lib"} == {"in/lib/a.py", "in/lib/deep/er/b.py"}
+    assert gone(said) - {"in/lib", "out/lib"} == {"in/lib/a.py", "in/lib/deep/er/b.py"}
     put(tree.parent / "lib" / "a.py")
     assert there(told(through, tree)) == {"out/lib/a.py"}
 
@@ -360,6 +362,18 @@ def test_a_link_that_leads_nowhere_is_awaited(watch: Watch, tree: Path, single: 
         assert name in gone(told(through, tree))
 
 
+def test_when_a_root_comes_to_be_elsewhere_links_are_judged_anew(watch: Watch, tree: Path, releases: Path) -> None:
+    """What was in a root has no path of its own any more."""
+    link(tree / "app", "../releases/41/app")
+    link(tree.parent / "current", "releases/41")
+    through = watch(tree, tree.parent / "current")
+    link(tree.parent / "current", "releases/42")
+    through.settle()
+    put(releases / "41" / "app" / "both.py")
+    assert there(told(through, tree)) == {"app/both.py"}
+    assert not through.wrong()
+
+
 # -- to files --------------------------------------------------------------------------------------------------------
 
 
@@ -472,6 +486,24 @@ def test_a_link_to_everything_is_followed_as_far_as_the_bound_allows(watch: Watc
     put(tree / "own.py")
     put(tree.parent / "lib" / "a.py")
     assert {"own.py", "lib/a.py"} <= told(through, tree).keys()
+
+
+def test_where_the_kernel_does_not_tell_what_is_behind_links_is_polled(tree: Path) -> None:
+    """As the root is that is on the same file system."""
+    link(tree / "lib", "../lib")
+    table = [mount._replace(kind="nfs4") for mount in mounts()]
+    through = Through("inotify", tree, fence=Fence(lambda: table))
+    polling = through.backend._polling
+    assert polling is not None
+    assert polling.directories == 3
+    put(tree.parent / "lib" / "deep" / "er" / "b.py")
+
+    def noticed() -> bool:
+        through.read()
+        return f"{tree}/lib/deep/er/b.py" in through.told
+
+    wait_for(noticed, "the next look")
+    through.close()
 
 
 # -- anything --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ class Fence:
         """`table` gives all mounts."""
         self._table = table
         self._open: dict[str, bool] | None = None
+        self._remote: frozenset[str] = frozenset()
 
     def forget(self) -> None:
         """Something may have been mounted: read the table anew when it is needed."""
@@ -28,6 +29,7 @@ class Fence:
         those are looked at all the same."""
         table = self._table()
         used = {mount.id for mount in (mount_of(real or "/", table) for real in reals) if mount is not None}
+        self._remote = frozenset(mount.point.rstrip("/") for mount in table if is_remote(mount.kind))
         self._open = dict.fromkeys(NO_FILES, False)
         for mount in table:  # of several on one point, the last one is seen
             self._open[mount.point.rstrip("/")] = (
@@ -43,8 +45,16 @@ class Fence:
 
     def allows(self, path: str) -> bool:
         """May it be looked at? Absolute, its parent without links."""
+        return (self._open or {}).get(self._point(path), True)
+
+    def is_remote(self, path: str) -> bool:
+        """Is it on a file system that is changed from another side?"""
+        return self._point(path) in self._remote
+
+    def _point(self, path: str) -> str:
+        """Where what it is on is mounted."""
         points = self._open or {}
         path = path.rstrip("/")
         while path and path not in points:
             path = path[: path.rfind("/")]
-        return points.get(path, True)
+        return path

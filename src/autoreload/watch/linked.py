@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
 from autoreload.watch.backend import Backend, Judge, Linked, Notice, Root
+from autoreload.watch.fence import Fence
 from autoreload.watch.inotify import InotifyBackend
 from autoreload.watch.links import MOST, Links
 from autoreload.watch.notices import limit_notice
@@ -58,11 +59,12 @@ class LinkedBackend:
         polled: bool = False,
         interval: float | None = None,
         most: int = MOST,
+        fence: Fence | None = None,
     ) -> None:
         """`make`: makes the backend for the roots. `polled`, `interval`: poll what is behind links as well, so often.
         OSError as `make` raises it.
         """
-        self.links = Links(roots, interest, most)
+        self.links = Links(roots, interest, most, fence)
         self._interest = interest
         self._sieve = Sieve(interest, self.links)
         self._polled, self._interval = polled, interval
@@ -94,6 +96,8 @@ class LinkedBackend:
         """What all have to tell; and a slice of looking up links, once all roots were looked at."""
         changes = self._main.read(now) + self._replaced
         self._replaced = []
+        if changes and self.links.links:
+            self.links.refresh()
         # At the start, nothing behind one link is looked at before each of them has its turn.
         if not (self.links.starting and self.links.waiting):
             for part in self._parts():
@@ -177,7 +181,7 @@ class LinkedBackend:
     def _follow(self, path: str) -> None:
         old = self.links.starting and not _is_new(path, self._since)
         self._open()
-        if self._inotify is not None:
+        if self._inotify is not None and not self.links.is_remote(path):
             known = Look(self._inotify.good, quiet=self.links.starting)
             self._inotify.look_up(Root(path), known, Look(self._since, quiet=True) if old else AS_NEW)
         elif self._polling is not None:

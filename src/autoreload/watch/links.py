@@ -210,10 +210,17 @@ class Links:
         self._reals.clear()
         self.waiting.update(dict.fromkeys(self.links))
 
+    def is_remote(self, path: str) -> bool:
+        """Does the link at `path` lead to a file system that is changed from another side?"""
+        real, _, _ = self._target(trace(path, _nothing, self._may_look))
+        return real is not None and self._fence.is_remote(real)
+
     def refresh(self) -> None:
-        """Time has passed: roots and mounts may be elsewhere."""
+        """Something has changed: look up again where the roots are, and what is mounted."""
         self._fence.forget()
-        self._reals.clear()
+        before, self._reals = self._reals, {}
+        if before and self._root_reals() != before:
+            self.waiting.update(dict.fromkeys(self.links))
 
     def _note_kind(self, link: Link) -> None:
         if link.real is not None and not link.single:
