@@ -260,7 +260,7 @@ class InotifyBackend:
                 if targets:
                     self._file_event(batch, event, targets, now)
             if name and mask & NAMES:
-                batch.touched.update(node for node in nodes if node.parent is None)
+                batch.touched.update(node for node in nodes if node.parent is None and self._is_about(node, name))
         for node in batch.touched:
             if node.wd >= 0 and anchors.changed(anchor := anchors.of[node]):
                 batch.anchors.setdefault(anchor, False)
@@ -290,6 +290,10 @@ class InotifyBackend:
                 batch.marked[key] = batch.marked.get(key, 0) | IN_IGNORED
         if event.mask & IN_IGNORED:
             self._forest.lose(event.wd)
+
+    def _is_about(self, node: Node, name: str) -> bool:
+        """Thousands of links may lead into one folder, of which each only cares for its own file."""
+        return self._forest.guide is None or not isinstance(node, FileNode) or node.only == name
 
     def _meet_link(self, linked: Linked, name: str, nodes: tuple[Node, ...]) -> None:
         for node in nodes:

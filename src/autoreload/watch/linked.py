@@ -73,6 +73,8 @@ class LinkedBackend:
         self._main = make(self._sieve, self._meet)
         self._inotify: InotifyBackend | None = None
         self._polling: PollingBackend | None = None
+        self._due: list[str] = []
+        """Links to be looked up, the last one first."""
         self._limit_told = False
         self._epoll: select.epoll | None = None
         if self._main.fileno() >= 0:
@@ -88,7 +90,7 @@ class LinkedBackend:
     def deadline(self) -> float | None:
         """The earliest."""
         times = [time for time in (part.deadline() for part in self._all()) if time is not None]
-        if self.links.waiting and not self._is_busy(self._main):
+        if self._waits and not self._is_busy(self._main):
             return 0.0
         return min(times, default=None)
 
@@ -99,10 +101,10 @@ class LinkedBackend:
         if changes and self.links.links:
             self.links.refresh()
         # At the start, nothing behind one link is looked at before each of them has its turn.
-        if not (self.links.starting and self.links.waiting):
+        if not (self.links.starting and self._waits):
             for part in self._parts():
                 changes += [self._true(change) for change in part.read(now)]
-        if self.links.waiting:
+        if self._waits:
             if not self._is_busy(self._main):
                 self._look_up()
         elif self.links.starting and not any(self._is_busy(part) for part in self._all()):
@@ -111,7 +113,7 @@ class LinkedBackend:
 
     def told_until(self) -> int:
         """The earliest."""
-        return 0 if self.links.waiting else min(part.told_until() for part in self._all())
+        return 0 if self._waits else min(part.told_until() for part in self._all())
 
     def rejudge(self) -> None:
         """All judge again."""
@@ -162,21 +164,25 @@ class LinkedBackend:
     def _all(self) -> list[Backend]:
         return [self._main, *self._parts()]
 
+    @property
+    def _waits(self) -> bool:
+        """Is there a link to be looked up?"""
+        return bool(self._due or self.links.waiting)
+
     def _is_busy(self, part: Backend) -> bool:
         return part.deadline() == 0.0
 
     def _look_up(self) -> None:
         """The upper ones first, so that what can be reached by several paths has a short one."""
         until = time.monotonic() + SLICE
-        self.links.refresh()
-        waiting, self.links.waiting = self.links.waiting, {}
-        paths = sorted(waiting, key=lambda path: (path.count("/"), path))
-        for number, path in enumerate(paths):
+        if not self._due:
+            self.links.refresh()
+            waiting, self.links.waiting = self.links.waiting, {}
+            self._due = sorted(waiting, key=lambda path: (path.count("/"), path), reverse=True)
+        while self._due and time.monotonic() < until:
+            path = self._due.pop()
             if self.links.has(path):
                 self._follow(path)
-            if time.monotonic() >= until:
-                self.links.waiting.update(dict.fromkeys(paths[number + 1 :]))
-                break
 
     def _follow(self, path: str) -> None:
         old = self.links.starting and not _is_new(path, self._since)

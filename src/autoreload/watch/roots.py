@@ -115,7 +115,8 @@ class Anchors:
             self._plant(anchor, found, new)
         # A directory that is someone's current directory is not told to be deleted (inotify(7) waits for the inode to
         # be freed). Only an empty one can be: so long its parent has to tell.
-        anchor.empty = anchor.node is not None and _is_empty(anchor.node.path() or "/")
+        one_file = guide is not None and isinstance(anchor.node, FileNode)  # whose name is awaited all the same
+        anchor.empty = anchor.node is not None and not one_file and _is_empty(anchor.node.path() or "/")
         silent = anchor.node is not None and not anchor.empty
         if guide is None:
             self._hold(anchor, _awaited(way, lambda step: step.link or not silent))
