@@ -148,6 +148,16 @@ def test_links_behind_links_are_followed(watch: Watch, tree: Path) -> None:
     assert told(through, tree) == {}
 
 
+def test_a_link_within_what_is_behind_a_link_doubles_nothing(watch: Watch, tree: Path) -> None:
+    """What it leads to has a path without it."""
+    link(tree.parent / "lib" / "a", "deep/er")
+    link(tree.parent / "lib" / "up", ".")
+    link(tree / "lib", "../lib")
+    through = watch(tree)
+    put(tree.parent / "lib" / "deep" / "er" / "b.py")
+    assert told(through, tree).keys() == {"lib/deep/er/b.py"}
+
+
 @pytest.mark.parametrize("target", [".", "..", "../..", "../own"], ids=["itself", "root", "above the root", "nowhere"])
 def test_loops_end_and_everything_is_told_once(watch: Watch, tree: Path, target: str) -> None:
     """`a/loop -> ..`"""
