@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
 from autoreload.linux.inotify import (
+    IN_ATTRIB,
     IN_CLOSE_WRITE,
     IN_CREATE,
     IN_IGNORED,
@@ -35,7 +36,7 @@ from autoreload.watch.notices import limit_notice, unreadable_notice
 from autoreload.watch.outbox import Outbox
 from autoreload.watch.rescue import Rescue
 from autoreload.watch.roots import MOVED, Anchors
-from autoreload.watch.tree import AS_NEW, GONE, FileNode, Look, Node
+from autoreload.watch.tree import AS_NEW, GONE, NAMES_ONLY, FileNode, Look, Node
 
 SLICE = 0.005
 """s of looking at directories in one `read`."""
@@ -247,11 +248,14 @@ class InotifyBackend:
                 continue
             if mask & (IN_IGNORED | MOVED):
                 self._self_event(batch, event, nodes)
+            elif mask & IN_ATTRIB and not name:
+                for node in nodes:
+                    forest.push(node, NAMES_ONLY if node.listed else AS_NEW)
             elif name and mask & IN_ISDIR:
                 for node in nodes:
                     if not isinstance(node, FileNode):
                         batch.marked[node, name] = batch.marked.get((node, name), 0) | mask
-            elif name:
+            elif name and not mask & IN_ATTRIB:
                 if mask & (IN_CREATE | IN_MOVED_TO) and forest.linked is not None:
                     self._meet_link(forest.linked, name, nodes)
                 targets = batch.targets.get((wd, name))
@@ -370,6 +374,8 @@ class InotifyBackend:
             # Moved here: perhaps it is the one that was here, but someone looked while it was away.
             if new is kid and kid is not None and (mask & IN_MOVED_TO or (mask & IN_CREATE and self._starting)):
                 forest.push(kid, AS_NEW)
+            elif new is kid and kid is not None and mask & IN_ATTRIB:
+                forest.push(kid, NAMES_ONLY if kid.listed else AS_NEW)
 
     def _verify(self, batch: Batch) -> None:
         """Correct what was told of files of which the events may not have told the end."""

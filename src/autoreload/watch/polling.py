@@ -12,6 +12,7 @@ from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
 from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.forest import Guide
+from autoreload.watch.known import Known
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import Outbox
 from autoreload.watch.way import trace
@@ -173,7 +174,7 @@ class PollingBackend:
         folder, _, name = path.rpartition("/")
         for root, tree in self._trees.items():
             if root.path == path if root.single else path.startswith(root.path.rstrip("/") + "/"):
-                files = tree.folders.setdefault(folder, {})
+                files = tree.folders.get(folder) or {}
                 try:
                     info = os.stat(path, follow_symlinks=root.single) if there else None
                 except OSError:
@@ -182,6 +183,7 @@ class PollingBackend:
                     files.pop(name, None)
                 else:
                     files[name] = _signature(info, info.st_ctime_ns + 1)
+                tree.folders[folder] = files
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -208,7 +210,7 @@ class PollingBackend:
             if found is None or found.single is not tree.single:
                 for path, files in tree.folders.items():
                     self._vanished(path, files)
-                tree.folders = {}
+                tree.folders = Known(False)
             if found is None:
                 return
             single = tree.single = found.single
@@ -220,7 +222,7 @@ class PollingBackend:
 
     def _look_at_file(self, root: Root, tree: _Tree) -> None:
         folder, _, name = root.path.rpartition("/")
-        old = tree.folders.setdefault(folder, {})
+        old = tree.folders.get(folder) or {}
         try:
             info = os.stat(root.path)
         except OSError:
@@ -291,7 +293,9 @@ class PollingBackend:
                 if not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
                     continue
                 info = entry.stat(follow_symlinks=False)
-            except OSError:
+            except OSError as error:
+                if isinstance(error, PermissionError):
+                    self._unreadable[path] = None
                 continue
             signature = new[entry.name] = _signature(info, began)
             known = old.get(entry.name) if old is not None else None
@@ -324,7 +328,7 @@ class _Tree:
     def __init__(self, since: int) -> None:
         self.since: int | None = since
         """During the first look."""
-        self.folders: dict[str, dict[str, Signature]] = {}
+        self.folders: Known[bool] = Known(False)
         self.single = False
         """Of what is behind a link: is it a file?"""
 
