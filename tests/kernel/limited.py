@@ -13,10 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autoreload.watch.backend import Backend, Interest, Root
+from autoreload.watch.backend import Backend, Judge, Root
 from autoreload.watch.choose import open_backend
 from autoreload.watch.combined import CombinedBackend
 from autoreload.watch.inotify import InotifyBackend
+from autoreload.watch.linked import LinkedBackend
 from tests.kernel import fuzz
 from tests.kernel.mirror import Everything, Mirror, Writer, now_ns, quiet_moment
 
@@ -56,7 +57,7 @@ def change_everything(tree: Path) -> None:
             file.write_text("new")
 
 
-def check(tree: Path, make: Callable[[list[Root], Interest, int], Backend] = open_backend) -> dict[str, Any]:
+def check(tree: Path, make: Callable[[list[Root], Judge, int], Backend] = open_backend) -> dict[str, Any]:
     """Change everything below `tree`; what was missed?"""
     mirror = Patient(tree, make=make)
     notices = mirror.backend.notices()
@@ -112,9 +113,11 @@ def moves(tree: Path) -> dict[str, Any]:
     settle()
     change_everything(tree)
     settle()
-    assert isinstance(mirror.backend, CombinedBackend)
-    assert mirror.backend._inotify is not None
-    return {"wrong": wrong, "watched": len(mirror.backend._inotify._forest.nodes)}
+    assert isinstance(mirror.backend, LinkedBackend)
+    main = mirror.backend._main
+    assert isinstance(main, CombinedBackend)
+    assert main._inotify is not None
+    return {"wrong": wrong, "watched": len(main._inotify._forest.nodes)}
 
 
 def fuzzed(tree: Path) -> dict[str, Any]:
@@ -154,7 +157,7 @@ def instances(tree: Path) -> dict[str, Any]:
 def descriptors(tree: Path) -> dict[str, Any]:
     """No descriptor left while the backend is made."""
 
-    def starve(roots: list[Root], interest: Interest, since: int) -> Backend:
+    def starve(roots: list[Root], interest: Judge, since: int) -> Backend:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free(), hard))
         try:

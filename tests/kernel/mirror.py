@@ -17,14 +17,14 @@ import pytest
 
 from autoreload.core.change import Change, Kind
 from autoreload.linux.fanotify import Fanotify
-from autoreload.watch.backend import Backend, Interest, Root
+from autoreload.watch.backend import Backend, Judge, Root
 from autoreload.watch.choose import open_backend
 from autoreload.watch.cover import MASK
 from autoreload.watch.fanotify import FanotifyBackend
 from autoreload.watch.inotify import InotifyBackend
 from autoreload.watch.polling import PollingBackend
 
-Maker = Callable[[list[Root], Interest, int], Backend]
+Maker = Callable[[list[Root], Judge, int], Backend]
 MAKERS: dict[str, Maker] = {
     "inotify": InotifyBackend,
     "fanotify": FanotifyBackend,
@@ -65,6 +65,10 @@ class Everything:
         """All."""
         return True
 
+    def counts(self, path: str) -> bool:
+        """All."""
+        return True
+
     def listed(self, directory: str, names: Collection[str]) -> None:
         """Remember that it was."""
         self.told.append(directory)
@@ -97,7 +101,7 @@ class Mirror:
         self,
         *roots: str | Path | Root,
         make: Maker = InotifyBackend,
-        interest: Interest | None = None,
+        interest: Judge | None = None,
         since: int | None = None,
         settled: bool = True,
     ) -> None:

@@ -19,8 +19,10 @@ from autoreload.linux import fanotify as kernel
 from autoreload.watch import choose, fanotify
 from autoreload.watch.backend import Root
 from autoreload.watch.combined import CombinedBackend
-from autoreload.watch.fanotify import NEVER, FanotifyBackend
+from autoreload.watch.fanotify import FanotifyBackend
 from autoreload.watch.inotify import InotifyBackend
+from autoreload.watch.linked import LinkedBackend
+from autoreload.watch.walk import NEVER
 from tests.kernel import fuzz
 from tests.kernel.mirror import Everything, Mirror, Writer, maker, now_ns, quiet_moment
 
@@ -262,8 +264,8 @@ def test_a_refusal_is_an_error_only_for_who_asked_for_fanotify(
     with pytest.raises(UserError, match=f"--backend fanotify does not work here .{errno.errorcode[code]}"):
         choose.open_backend([Root(str(tree))], Everything(), now_ns(), "fanotify")
     backend = choose.open_backend([Root(str(tree))], Everything(), now_ns())
-    assert isinstance(backend, CombinedBackend)
-    assert isinstance(backend._kernel, InotifyBackend)
+    assert isinstance(backend._main, CombinedBackend)
+    assert isinstance(backend._main._kernel, InotifyBackend)
     assert backend.notices() == []
     backend.close()
 
@@ -283,7 +285,8 @@ def test_a_refusal_leaves_no_descriptor_behind(tree: Path, monkeypatch: pytest.M
 def test_where_the_limit_of_watches_is_reached_fanotify_takes_over(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is polled, and only who asks for details hears of it."""
     mirror = Mirror(tree, make=choose.open_backend, settled=False)
-    backend = mirror.backend
+    assert isinstance(mirror.backend, LinkedBackend)
+    backend = mirror.backend._main
     assert isinstance(backend, CombinedBackend)
     assert backend._inotify is not None
     backend._inotify._forest.limited = 1

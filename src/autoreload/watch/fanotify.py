@@ -33,7 +33,7 @@ from autoreload.linux.fanotify import (
     Fanotify,
     parse,
 )
-from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.cover import Cover
 from autoreload.watch.file_events import FileEvents
 from autoreload.watch.notices import unreadable_notice
@@ -41,8 +41,6 @@ from autoreload.watch.outbox import RememberingOutbox
 from autoreload.watch.places import NOWHERE, ROUNDS, Anchor, Places
 from autoreload.watch.walk import Visit, Walk
 
-NEVER = 1 << 63
-"""As `since`: nothing that happened before the marks were made is news (ns)."""
 SLICE = 0.005
 """s of looking at directories in one `read`."""
 SLACK = 2_000_000_000
@@ -73,14 +71,21 @@ class FanotifyBackend:
     ENODEV, EOPNOTSUPP, EXDEV (the file system has no identity, no handles, is a subvolume), ENOSYS, EMFILE.
     """
 
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, unlimited: bool = True) -> None:
-        """`since`: CLOCK_REALTIME_COARSE, ns."""
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        interest: Interest,
+        since: int,
+        unlimited: bool = True,
+        linked: Linked | None = None,
+    ) -> None:
+        """`since`: CLOCK_REALTIME_COARSE, ns. `linked`: see `Walk`; for its sake all folders are looked at."""
         self._kernel = Fanotify(unlimited)
         self._outbox = RememberingOutbox()
         self._anchors = [Anchor(root) for root in dict.fromkeys(roots)]
         self._places = Places(interest, self._anchors)
         self._interest = interest
-        self._walk = Walk(self._places, self._outbox)
+        self._walk = Walk(self._places, self._outbox, linked)
         self._files = FileEvents(self._places, self._outbox, self._walk)
         self._crossed = False
         """Directories were moved while others were still being looked at, which may have been missed thereby."""
@@ -108,7 +113,7 @@ class FanotifyBackend:
             raise
         self.good = file_time()
         """Events up to here have been seen, all of them (CLOCK_REALTIME_COARSE, ns)."""
-        if since <= self.good:
+        if since <= self.good or linked is not None:
             self._look_for_changes(since, lossy=False)
 
     # -- the protocol --------------------------------------------------------------------------------------------

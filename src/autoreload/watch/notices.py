@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from autoreload.watch.backend import Notice
 
 _POLLED = "everything is polled instead, which is slower"
@@ -51,6 +53,19 @@ def remote_notice(found: list[tuple[str, str]]) -> Notice:
     """Folders that are polled for the sake of their file system: (path, type)."""
     named = ", ".join(f"{path} ({kind})" for path, kind in found[:3]) + (", ..." if len(found) > 3 else "")
     return Notice(f"polling what the kernel does not tell of: {named}", detail=True)
+
+
+def too_much_notice(path: str, most: int) -> Notice:
+    """Behind this link, and others, there is more than is watched."""
+    return Notice(
+        f"more than {most} folders are behind links, most of them behind {path}: the rest is not watched",
+        f"--ignore {os.path.basename(path)}, or name what matters of it: --watch PATH",
+    )
+
+
+def fenced_notice(path: str, real: str) -> Notice:
+    """This link leads to where no link is followed."""
+    return Notice(f"not following {path}: {real or '/'} is no folder of files, or on another machine", detail=True)
 
 
 def unreadable_notice(paths: list[str]) -> Notice:

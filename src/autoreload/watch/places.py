@@ -240,6 +240,15 @@ class Places:
                         found[told] = None
         return tuple(found)
 
+    def is_behind_link(self, told: str) -> bool:
+        """Is a link on the way to this path, by now, where a folder of a root was?"""
+        folder = os.path.dirname(told)
+        while len(folder) > 1 and folder not in self._folder_roots:
+            if os.path.islink(folder):
+                return True
+            folder = os.path.dirname(folder)
+        return False
+
     def _reaches(self, root: str, told: str) -> bool:
         """Is nothing on the way from this root to this folder ignored, or a root of its own?"""
         end = told.find("/", len(root) + 1)

@@ -65,6 +65,13 @@ class Node:
         parts.reverse()
         return "/".join(parts)
 
+    def top(self) -> Node:
+        """That of its root."""
+        node = self
+        while node.parent is not None:
+            node = node.parent
+        return node
+
     def depth(self) -> int:
         """How many nodes are above it."""
         depth, node = 0, self.parent
