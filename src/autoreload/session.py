@@ -28,6 +28,7 @@ from autoreload.signals import ENDING
 
 if TYPE_CHECKING:
     from autoreload.core.filter import Rules
+    from autoreload.elsewhere import Elsewhere
     from autoreload.job import Job
     from autoreload.linux.signalfd import SignalFd
     from autoreload.process.command import Command
@@ -68,6 +69,7 @@ class Session:
             )
         )
         self._scope: Scope
+        self._elsewhere: Elsewhere
         self._backend: Backend
         self._content: Content | None = None
         self._content_told = False
@@ -119,23 +121,29 @@ class Session:
 
     def _watch(self, rules: Rules, since: int) -> None:
         """Open the backend. UserError if it was asked for by name and does not work."""
+        from autoreload.elsewhere import Elsewhere
         from autoreload.scope import Scope
         from autoreload.watch.backend import Root
         from autoreload.watch.choose import open_backend
 
         chosen = self._job.settings
-        self._scope = Scope(
+        elsewhere = self._elsewhere = Elsewhere(chosen.backend, chosen.poll or None)
+        self._scope = elsewhere.interest = Scope(
             rules,
             (chosen.include, self._job.include_base),
             (chosen.ignore, self._job.ignore_base),
             os.environ,
             everything=chosen.explain,
+            disk=elsewhere,
         )
         roots = [Root(path, single=not os.path.isdir(path)) for path in self._job.roots]
         started = chosen.backend == "auto"
-        self._backend = open_backend(roots, self._scope, since, chosen.backend, chosen.poll or None, started)
+        self._backend = open_backend(
+            roots, self._scope, since, chosen.backend, chosen.poll or None, started, elsewhere.aside
+        )
+        self._checks.at_work = elsewhere.at_work
         if not chosen.no_content_check:
-            self._content = Content(self._scope, self._job.roots, self._command.directory)
+            self._content = Content(self._scope, self._job.roots, self._command.directory, elsewhere)
             if started and not chosen.postpone:
                 self._content.started(since)
             self._checks.compare_with(self._content)
@@ -354,10 +362,8 @@ class Session:
     def _remove_stale_bytecode(self) -> None:
         if not self._sources:
             return
-        from autoreload.process.bytecode import remove_stale
-
         sources, self._sources = self._sources, set()
-        for path, code in remove_stale(sources, os.environ, self._command.directory):
+        for path, code in self._elsewhere.remove_stale(sources, os.environ, self._command.directory):
             self._report.stale_bytecode(path, os.strerror(code))
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import resource
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autoreload.errors import UserError
+from autoreload.watch.aside import Aside, AsideBackend
 from autoreload.watch.backend import Backend, Interest, Notice, Root
 from autoreload.watch.combined import AUTO, FANOTIFY, INOTIFY, CombinedBackend
 from autoreload.watch.notices import descriptors_notice, instances_notice, refused_notice
@@ -28,25 +29,43 @@ def open_backend(
     backend: str = AUTO,
     interval: float | None = None,
     started: bool = True,
+    aside: Aside | None = None,
 ) -> Backend:
     """A backend for `roots` that works here, however badly; its notices say how badly.
 
     `since`: CLOCK_REALTIME_COARSE (ns), read before the command was started. `backend`: `auto`, or what it must be;
     UserError if that does not work here. `interval`: s between two looks of a backend that polls. `started`: is the
-    command running already? Else what happened before this returns does not matter.
+    command running already? Else what happened before this returns does not matter. `aside`: who looks at file systems
+    that may not answer; None: the backend itself.
     """
+
+    def open_inner(interest: Interest, fences: Collection[str] = ()) -> PollingBackend | CombinedBackend:
+        return _open(roots, interest, since, backend, interval, started, fences)
+
+    return AsideBackend(roots, interest, since, aside, open_inner) if aside is not None else open_inner(interest)
+
+
+def _open(
+    roots: Sequence[Root],
+    interest: Interest,
+    since: int,
+    backend: str,
+    interval: float | None,
+    started: bool,
+    fences: Collection[str],
+) -> PollingBackend | CombinedBackend:
     if backend == POLLING:
-        return PollingBackend(roots, interest, since, interval)
+        return PollingBackend(roots, interest, since, interval, fences)
     try:
-        return CombinedBackend(roots, interest, since, backend, started)
+        return CombinedBackend(roots, interest, since, backend, started, fences=fences)
     except OSError as error:
         if backend != AUTO:
             raise _refusal(backend, error) from None
         why = _why(error)
     try:
-        return CombinedBackend(roots, interest, since, FANOTIFY)
+        return CombinedBackend(roots, interest, since, FANOTIFY, fences=fences)
     except OSError:
-        return PolledBackend(roots, interest, since, why)
+        return PolledBackend(roots, interest, since, why, fences)
 
 
 def _refusal(backend: str, error: OSError) -> UserError:
@@ -79,8 +98,10 @@ def _why(error: OSError) -> Notice:
 class PolledBackend(PollingBackend):
     """Polls, and says once why."""
 
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, why: Notice) -> None:
-        super().__init__(roots, interest, since)
+    def __init__(
+        self, roots: Sequence[Root], interest: Interest, since: int, why: Notice, fences: Collection[str]
+    ) -> None:
+        super().__init__(roots, interest, since, fences=fences)
         self._why: Notice | None = why
 
     def notices(self) -> list[Notice]:

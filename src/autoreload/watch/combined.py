@@ -34,20 +34,23 @@ class CombinedBackend:
         how: str = AUTO,
         started: bool = True,
         mounted: Mounted | None = None,
+        fences: Collection[str] = (),
     ) -> None:
-        """`how`: AUTO, INOTIFY or FANOTIFY. `started`: see `open_backend`. OSError as for those backends."""
+        """`how`: AUTO, INOTIFY or FANOTIFY. `started`: see `open_backend`. `fences`: mount points that are somebody
+        else's concern, see mounted.py. OSError as for those backends."""
+        self._fences = fences
         self._roots, self._interest = roots, interest
-        self._polling = PollingBackend((), interest, since)
+        self._polling = PollingBackend((), interest, since, fences=fences)
         self._inotify: InotifyBackend | None = None
         self._fanotify: FanotifyBackend | None = None
         self._limit_told = False
         self._may_switch = how == AUTO
         self._notices: list[Notice] = []
         if how != FANOTIFY:
-            self._inotify = InotifyBackend(roots, interest, since, spill=self._polling)
+            self._inotify = InotifyBackend(roots, interest, since, self._polling, fences)
         else:
-            self._fanotify = FanotifyBackend(roots, interest, since if started else NEVER)
-        self._mounted = mounted or Mounted(roots)
+            self._fanotify = FanotifyBackend(roots, interest, since if started else NEVER, fences=fences)
+        self._mounted = mounted or Mounted(roots, aside=fences)
         self._epoll = select.epoll()
         self._epoll.register(self._kernel.fileno(), select.EPOLLIN)
         if self._mounted.fileno() >= 0:
@@ -124,7 +127,7 @@ class CombinedBackend:
     def _switch(self, inotify: InotifyBackend) -> None:
         """The limit of watches is reached: fanotify needs none."""
         try:
-            fanotify = FanotifyBackend(self._roots, self._interest, inotify.good)
+            fanotify = FanotifyBackend(self._roots, self._interest, inotify.good, fences=self._fences)
         except OSError:
             return
         self._epoll.unregister(inotify.fileno())
@@ -137,7 +140,7 @@ class CombinedBackend:
     def _fall_back(self, fanotify: FanotifyBackend, error: OSError) -> None:
         """A root has come to be where fanotify does not reach."""
         try:
-            inotify = InotifyBackend(self._roots, self._interest, fanotify.good, spill=self._polling)
+            inotify = InotifyBackend(self._roots, self._interest, fanotify.good, self._polling, self._fences)
         except OSError:
             fanotify.broken = None  # nothing better is to be had
             return
@@ -151,6 +154,13 @@ class CombinedBackend:
         )
 
     # -- mounts --------------------------------------------------------------------------------------------------
+
+    def mounted(self, path: str) -> None:
+        """A fence has come to be at this path, or is no longer there."""
+        if self._inotify is not None:
+            self._inotify.mounted(path)
+        elif self._fanotify is not None:
+            self._fanotify.mounts_changed([path])
 
     def _mounts_changed(self) -> None:
         changed = self._mounted.update()

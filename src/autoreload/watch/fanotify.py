@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autoreload.core.change import Change
 from autoreload.linux.clock import file_time
@@ -33,9 +33,11 @@ from autoreload.linux.fanotify import (
     Fanotify,
     parse,
 )
+from autoreload.linux.mounts import is_below
 from autoreload.watch.backend import Interest, Notice, Root
 from autoreload.watch.cover import Cover
 from autoreload.watch.file_events import FileEvents
+from autoreload.watch.mounted import real_path
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import RememberingOutbox
 from autoreload.watch.places import NOWHERE, ROUNDS, Anchor, Places
@@ -73,12 +75,19 @@ class FanotifyBackend:
     ENODEV, EOPNOTSUPP, EXDEV (the file system has no identity, no handles, is a subvolume), ENOSYS, EMFILE.
     """
 
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, unlimited: bool = True) -> None:
-        """`since`: CLOCK_REALTIME_COARSE, ns."""
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        interest: Interest,
+        since: int,
+        unlimited: bool = True,
+        fences: Collection[str] = (),
+    ) -> None:
+        """`since`: CLOCK_REALTIME_COARSE, ns. `fences`: see fences.py."""
         self._kernel = Fanotify(unlimited)
         self._outbox = RememberingOutbox()
         self._anchors = [Anchor(root) for root in dict.fromkeys(roots)]
-        self._places = Places(interest, self._anchors)
+        self._places = Places(interest, self._anchors, fences)
         self._interest = interest
         self._walk = Walk(self._places, self._outbox)
         self._files = FileEvents(self._places, self._outbox, self._walk)
@@ -175,12 +184,15 @@ class FanotifyBackend:
 
         What was there before is told as gone if it was ever told of: the rest of it nobody has listed.
         """
+        self._places.forget_verdicts()
         for anchor in self._anchors:
             self._find(anchor, moved=False)
         self._update_cover()
         self._outbox.verify(self._walk.tell_truth)
-        for point in points:
-            real = os.path.realpath(point)
+        fences = self._places.fences
+        for real in (real_path(point, fences) for point in points):
+            if any(is_below(real, fence) for fence in fences):
+                continue
             self._walk.push(Visit(real, self._places.told((real,))))
         self._deadline = 0.0
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Protocol
 
@@ -66,6 +66,8 @@ class Forest:
         """By watch descriptor. Several: one inode reached by several paths (bind mounts, overlapping roots)."""
         self.roots: set[str] = set()
         """Folders that are roots: each is a tree of its own, left out by a tree around it."""
+        self.fences: Collection[str] = ()
+        """Mount points that must not be touched on the way to a root: see fences.py."""
         self.guarded: Callable[[int], bool] = lambda wd: False
         """Is this watch needed by something that is not in a tree?"""
         self.unreadable: dict[str, None] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
@@ -27,6 +27,7 @@ from autoreload.linux.inotify import (
     Inotify,
     parse,
 )
+from autoreload.linux.mounts import is_below
 from autoreload.watch.backend import Interest, Notice, Root
 from autoreload.watch.batch import Batch
 from autoreload.watch.created import Doubts
@@ -63,11 +64,19 @@ class InotifyBackend:
     OSError if there can be no instance, or no watch: ENOSYS, EACCES, EPERM, EMFILE, ENFILE, ENOMEM.
     """
 
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, spill: Spill | None = None) -> None:
-        """`since`: CLOCK_REALTIME_COARSE, ns. `spill` takes what cannot be watched."""
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        interest: Interest,
+        since: int,
+        spill: Spill | None = None,
+        fences: Collection[str] = (),
+    ) -> None:
+        """`since`: CLOCK_REALTIME_COARSE, ns. `spill` takes what cannot be watched. `fences`: see fences.py."""
         self._kernel = Inotify()
         self._outbox = Outbox()
         self._forest = Forest(self._kernel, interest, self._outbox, spill)
+        self._forest.fences = fences
         self._anchors = Anchors(list(dict.fromkeys(roots)), self._forest)
         self._interest = interest
         self._starting = True
@@ -175,13 +184,21 @@ class InotifyBackend:
         forest = self._forest
         for anchor in self._anchors.all:
             node, top = anchor.node, anchor.root.path.rstrip("/")
+            if is_below(anchor.root.path, path):
+                self._anchors.find(anchor, known=None)
+                continue
             if anchor.root.single or node is None or not path.startswith(top + "/"):
                 continue
             *above, name = path[len(top) + 1 :].split("/")
             for step in above:
                 node = node.kid(step) if node is not None else None
-            if node is not None and node.listed and self._interest.wants_directory(path):
+            if node is None or not node.listed:
+                continue
+            kid = node.kid(name)
+            if self._interest.wants_directory(path):
                 forest.settle(node, name, path, AS_NEW)
+            elif kid is not None:
+                forest.detach(kid)  # it is covered by what others look after
         self._deadline = 0.0
 
     def _when(self, now: float) -> float | None:

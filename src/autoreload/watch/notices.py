@@ -53,6 +53,19 @@ def remote_notice(found: list[tuple[str, str]]) -> Notice:
     return Notice(f"polling what the kernel does not tell of: {named}", detail=True)
 
 
+def silent_notice(point: str, kind: str) -> Notice:
+    """A file system does not answer."""
+    return Notice(
+        f"{point} ({kind}) does not answer: changes on it go unnoticed until it does",
+        "see to its server or its daemon, or unmount it (umount -l)",
+    )
+
+
+def answers_notice(point: str, kind: str) -> Notice:
+    """It does again."""
+    return Notice(f"{point} ({kind}) answers again: what changed on it meanwhile is told now")
+
+
 def unreadable_notice(paths: list[str]) -> Notice:
     """Directories that may not be read."""
     if len(paths) == 1:

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
+from autoreload.linux.mounts import is_below
 from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.watch.mounted import real_path
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import Outbox
 
@@ -38,8 +40,17 @@ time, it is told once more.
 class PollingBackend:
     """Watches by comparing times, sizes and inodes: see `Backend` for the contract."""
 
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, interval: float | None = None) -> None:
-        """`since`: CLOCK_REALTIME_COARSE, ns. `interval`: s between two looks, whatever they take; None: as above."""
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        interest: Interest,
+        since: int,
+        interval: float | None = None,
+        fences: Collection[str] = (),
+    ) -> None:
+        """`since`: CLOCK_REALTIME_COARSE, ns. `interval`: s between two looks, whatever they take; None: as above.
+        `fences`: mount points beyond which nothing is looked at."""
+        self._fences = fences
         self._interval = interval
         self._lively_until = 0.0
         self._interest = interest
@@ -142,6 +153,9 @@ class PollingBackend:
         tree = self._trees.pop(root, None)
         return [f"{path}/{name}" for path, files in tree.folders.items() for name in files] if tree is not None else []
 
+    def mounted(self, path: str) -> None:
+        """A fence has come to be at this path, or is no longer there: the next look will see."""
+
     def drop_all(self, but: Collection[Root]) -> None:
         """No longer look after anything but these."""
         self._trees = {root: tree for root, tree in self._trees.items() if root in but}
@@ -167,12 +181,24 @@ class PollingBackend:
         """One look at everything, in small steps."""
         rejudged, self._rejudged = self._rejudged, 0
         for root, tree in list(self._trees.items()):
-            if root.single:
+            if self._fences and self._is_beyond(root):
+                self._forget(tree)
+            elif root.single:
                 self._look_at_file(root, tree)
                 yield
             else:
                 yield from self._look_at_tree(root, tree, rejudged)
             tree.since = None
+
+    def _is_beyond(self, root: Root) -> bool:
+        real = real_path(root.path, self._fences)
+        return any(is_below(real, fence) for fence in self._fences)
+
+    def _forget(self, tree: _Tree) -> None:
+        """The root is covered by what may not be looked at."""
+        for path, files in tree.folders.items():
+            self._vanished(path, files)
+        tree.folders.clear()
 
     def _look_at_file(self, root: Root, tree: _Tree) -> None:
         folder, _, name = root.path.rpartition("/")

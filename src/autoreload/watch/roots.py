@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from autoreload.linux.inotify import IN_DELETE_SELF, IN_DONT_FOLLOW, IN_MASK_ADD, IN_MOVE_SELF, IN_ONLYDIR
@@ -46,8 +46,11 @@ class Way(NamedTuple):
     """Every name but the last one at most was found."""
 
 
-def trace(path: str, watch: Callable[[str], int]) -> Way:
-    """Look `path` up name by name, each after `watch` was called with the directory it is looked up in."""
+def trace(path: str, watch: Callable[[str], int], fences: Collection[str] = ()) -> Way:
+    """Look `path` up name by name, each after `watch` was called with the directory it is looked up in.
+
+    What is at one of the `fences` is not touched: it is as if it were not there.
+    """
     steps: list[Step] = []
     todo = path.split("/")[::-1]
     here, links = "", 0
@@ -59,6 +62,8 @@ def trace(path: str, watch: Callable[[str], int]) -> Way:
             here = here.rpartition("/")[0]
             continue
         wd = watch(here or "/")
+        if f"{here}/{name}" in fences:
+            return Way([*steps, Step(wd, here, name, False)], None, whole=False)
         try:
             target = os.readlink(f"{here}/{name}")
         except OSError as error:
@@ -120,7 +125,7 @@ class Anchors:
     def find(self, anchor: Anchor, known: Look | None, new: Look = AS_NEW) -> None:
         """Look the root up again. If it is the directory it was, look at it as `known`, else at what it is as `new`."""
         anchor.blind = False
-        way = trace(anchor.root.path, lambda folder: self._watch(anchor, folder, AWAKE))
+        way = trace(anchor.root.path, lambda folder: self._watch(anchor, folder, AWAKE), self._forest.fences)
         found = self._node(anchor, way)
         old = anchor.node
         if found is not None and old is not None and _same(found, old):
