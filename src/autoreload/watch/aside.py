@@ -12,7 +12,6 @@ from autoreload.watch.backend import Backend, Interest, Notice, Root
 from autoreload.watch.farside import Near
 from autoreload.watch.helper import Helper
 from autoreload.watch.mounted import MountsWatch, fences, real_path
-from autoreload.watch.notices import remote_notice
 
 
 class Inner(Backend, Protocol):
@@ -54,8 +53,8 @@ class Aside:
         self.leaving: list[Helper] = []
         self._away: dict[Root, int] = {}
 
-    def update(self, roots: Sequence[Root], since: int) -> tuple[list[str], list[Helper]]:
-        """Look at what is mounted. The paths at which a fence came or went, and the new helpers."""
+    def update(self, roots: Sequence[Root], since: int) -> list[str]:
+        """Look at what is mounted. The paths at which a fence came or went."""
         fenced = fences(self._table())
         self.points.clear()
         self.points.update(fenced)
@@ -77,19 +76,17 @@ class Aside:
         self._away = away
         self.told.clear()
         self.told.update(told)
-        return sorted(changed), self._employ(concerned, since)
+        self._employ(concerned, since)
+        return sorted(changed)
 
-    def _employ(self, concerned: dict[int, tuple[Mount, list[Root]]], since: int) -> list[Helper]:
+    def _employ(self, concerned: dict[int, tuple[Mount, list[Root]]], since: int) -> None:
         for number in [number for number, helper in self.helpers.items() if _roots(concerned, number) != helper.roots]:
             helper = self.helpers.pop(number)
             self.leaving.append(helper)
             helper.retire()
-        fresh = []
         for number, (mount, roots) in concerned.items():
             if number not in self.helpers:
-                helper = self.helpers[number] = Helper(mount, roots, self._near, since)
-                fresh.append(helper)
-        return fresh
+                self.helpers[number] = Helper(mount, roots, self._near, since)
 
     def of(self, path: str) -> Helper | None:
         """Who is to be asked about this path; None: look yourself."""
@@ -125,13 +122,12 @@ class AsideBackend:
         self._epoll = select.epoll()
         self._known: dict[int, Helper] = {}
         self._notices: list[Notice] = []
-        _, fresh = aside.update(self._roots, since)
+        aside.update(self._roots, since)
         self._inner = open_inner(Fenced(interest, aside.told), aside.points)
         if self._inner.fileno() >= 0:
             self._epoll.register(self._inner.fileno(), select.EPOLLIN)
         if self._watch.fileno() >= 0:
             self._epoll.register(self._watch.fileno(), select.EPOLLPRI)
-        self._tell(fresh)
         self._register()
 
     def fileno(self) -> int:
@@ -146,10 +142,9 @@ class AsideBackend:
     def read(self, now: float) -> list[Change]:
         """What all have to tell."""
         if self._watch.changed():
-            changed, fresh = self._aside.update(self._roots, 0)
+            changed = self._aside.update(self._roots, 0)
             for path in changed:
                 self._inner.mounted(path)
-            self._tell(fresh)
             self._register()
         changes = self._inner.read(now)
         if self._known or self._aside.helpers:
@@ -185,11 +180,6 @@ class AsideBackend:
 
     def _helpers(self) -> list[Helper]:
         return [*self._aside.helpers.values(), *self._aside.leaving]
-
-    def _tell(self, fresh: list[Helper]) -> None:
-        found = [(root.path, helper.mount.kind) for helper in fresh for root in helper.roots]
-        if found:
-            self._notices.append(remote_notice(found))
 
     def _register(self) -> None:
         """Wait for those descriptors that are open now: one that was closed has left the epoll instance by itself."""

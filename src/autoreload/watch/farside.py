@@ -18,9 +18,12 @@ from autoreload.core.change import Change
 from autoreload.linux.prctl import die_with_parent
 from autoreload.watch.backend import Backend, Interest, Root
 from autoreload.watch.channel import Channel
+from autoreload.watch.polling import AWAY
 
 BEAT = 1.0
 """s between two signs of life."""
+NEWS = 100_000_000
+"""ns by which the moment up to which all was told has moved on when that is told before the next beat."""
 HEED = 0.005
 """s of looking until requests are heard."""
 LAST_LOOK = 5.0
@@ -69,6 +72,10 @@ class FarSide:
         """Folders that hold such a name, and which."""
         self._rejudge = self._leaving = False
         self._since = since
+        self._told = 0
+        """What was told last of the moment up to which all is told."""
+        self._away = 0
+        """Why the file system cannot say what is there; 0: it can."""
         self._backend: Backend | None = None
 
     def run(self) -> None:
@@ -102,7 +109,7 @@ class FarSide:
             self._channel.send("changes", [(change.kind.value, change.path, change.synthesized) for change in part])
         for notice in backend.notices():
             self._channel.send("notice", *notice)
-        if changes:
+        if changes or backend.told_until() > self._told + NEWS:
             self.beat()
 
     def _look_for_the_last_time(self, backend: Backend) -> None:
@@ -115,18 +122,21 @@ class FarSide:
                 break
 
     def _touch(self) -> None:
+        self._away = 0
         for root in self._roots:
             try:
                 os.stat(root.path)
-            except OSError:
-                pass
+            except OSError as error:
+                if error.errno in AWAY:
+                    self._away = error.errno
 
     # -- signs of life, and requests ---------------------------------------------------------------------------------
 
     def beat(self) -> None:
         """Give a sign of life."""
         told = self._backend.told_until() if self._backend is not None else 0
-        self._channel.send("alive", told)
+        self._channel.send("alive", told, self._away)
+        self._told = told
         self._beat_at = time.monotonic() + BEAT
 
     def heed(self) -> None:

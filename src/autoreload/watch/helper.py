@@ -45,6 +45,7 @@ class Helper:
         self._answer: Any = None
         self._owed = False
         """Is a request unanswered?"""
+        self._away = 0
         self._outline: tuple[Any] | None = None
         """To be sent when it answers again."""
         self.silent = False
@@ -98,6 +99,7 @@ class Helper:
                 self._notices.append(Notice(*values))
             elif what == "alive":
                 self._told = values[0] or self._told
+                self._hear_of_away(values[1])
         if not inbox and self._channel is not None and now >= self._heard + SILENT:
             self._is_silent()
         return changes
@@ -190,6 +192,13 @@ class Helper:
                 self._notices.append(Notice(f"looking at {self.mount.point} failed: {message[1]}"))
             else:
                 self._inbox.append(message)
+
+    def _hear_of_away(self, code: int) -> None:
+        if code and not self._away:
+            self._notices.append(silent_notice(self.mount.point, self.mount.kind, os.strerror(code)))
+        elif self._away and not code:
+            self._notices.append(answers_notice(self.mount.point, self.mount.kind))
+        self._away = code
 
     def _is_silent(self) -> None:
         if not self.silent:

@@ -53,10 +53,10 @@ def remote_notice(found: list[tuple[str, str]]) -> Notice:
     return Notice(f"polling what the kernel does not tell of: {named}", detail=True)
 
 
-def silent_notice(point: str, kind: str) -> Notice:
+def silent_notice(point: str, kind: str, why: str = "") -> Notice:
     """A file system does not answer."""
     return Notice(
-        f"{point} ({kind}) does not answer: changes on it go unnoticed until it does",
+        f"{point} ({kind}) does not answer{f' ({why})' if why else ''}: changes on it go unnoticed until it does",
         "see to its server or its daemon, or unmount it (umount -l)",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -28,6 +29,22 @@ LIVELY_SHARE = 10
 
 TICK = 20_000_000
 """ns. File times change once a tick, some milliseconds on old kernels: two saves within one may look the same."""
+
+AWAY = frozenset(
+    (
+        errno.ENOTCONN,
+        errno.ECONNABORTED,
+        errno.ECONNREFUSED,
+        errno.ECONNRESET,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.EIO,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.ETIMEDOUT,
+    )
+)
+"""What a file system answers whose daemon died (FUSE), or whose server is not reached (SMB, NFS mounted `soft`)."""
 
 Signature = tuple[int, int, int, int, bool]
 """mtime and ctime (ns), size, inode: compared with !=, since a restored file has an older time.
@@ -93,8 +110,9 @@ class PollingBackend:
         else:
             self._took += time.monotonic() - began
             self._pass = None
-            if all(tree.since is None for tree in self._trees.values()):  # else some were added meanwhile
+            if not any(tree.away for tree in self._trees.values()):
                 self._told = self._began
+            if all(tree.since is None or tree.away for tree in self._trees.values()):  # else some were added meanwhile
                 self._next = now + self._pause(now)
         changes = self._outbox.take()
         if changes:
@@ -181,14 +199,19 @@ class PollingBackend:
         """One look at everything, in small steps."""
         rejudged, self._rejudged = self._rejudged, 0
         for root, tree in list(self._trees.items()):
-            if self._fences and self._is_beyond(root):
-                self._forget(tree)
-            elif root.single:
-                self._look_at_file(root, tree)
-                yield
+            tree.away = False
+            try:
+                if self._fences and self._is_beyond(root):
+                    self._forget(tree)
+                elif root.single:
+                    self._look_at_file(root, tree)
+                    yield
+                else:
+                    yield from self._look_at_tree(root, tree, rejudged)
+            except _Away:
+                tree.away = True
             else:
-                yield from self._look_at_tree(root, tree, rejudged)
-            tree.since = None
+                tree.since = None
 
     def _is_beyond(self, root: Root) -> bool:
         real = real_path(root.path, self._fences)
@@ -205,7 +228,8 @@ class PollingBackend:
         old = tree.folders.setdefault(folder, {})
         try:
             info = os.stat(root.path)
-        except OSError:
+        except OSError as error:
+            _unless_away(error)
             if old:
                 self._vanished(folder, old)
             tree.folders[folder] = {}
@@ -245,6 +269,7 @@ class PollingBackend:
             with os.scandir(path or "/") as found:
                 entries = list(found)
         except OSError as error:
+            _unless_away(error)
             if isinstance(error, PermissionError):
                 self._unreadable[path] = None
                 return []
@@ -266,7 +291,8 @@ class PollingBackend:
                 if not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
                     continue
                 info = entry.stat(follow_symlinks=False)
-            except OSError:
+            except OSError as error:
+                _unless_away(error)
                 continue
             signature = new[entry.name] = _signature(info, began)
             known = old.get(entry.name) if old is not None else None
@@ -291,14 +317,25 @@ class PollingBackend:
         return judged[path]
 
 
+class _Away(Exception):
+    """The file system cannot say what is there, so that what is known of it stays."""
+
+
+def _unless_away(error: OSError) -> None:
+    if error.errno in AWAY:
+        raise _Away
+
+
 class _Tree:
     """What is known of a root."""
 
-    __slots__ = ("folders", "since")
+    __slots__ = ("away", "folders", "since")
 
     def __init__(self, since: int) -> None:
         self.since: int | None = since
-        """During the first look."""
+        """Until the first look is over."""
+        self.away = False
+        """Could the last look not be finished?"""
         self.folders: dict[str, dict[str, Signature]] = {}
 
 
@@ -322,7 +359,8 @@ class _Folder(NamedTuple):
 def _identity(path: str, follow: bool) -> tuple[int, int] | None:
     try:
         info = os.stat(path, follow_symlinks=follow)
-    except OSError:
+    except OSError as error:
+        _unless_away(error)
         return None
     return info.st_dev, info.st_ino
 
