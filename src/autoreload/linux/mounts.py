@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -92,4 +91,6 @@ def _unescaped(word: str) -> str:
     """Blanks, tabs, newlines and backslashes are octal in it."""
     if "\\" not in word:
         return word
+    import re  # rarely needed
+
     return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), os.fsencode(word)))

@@ -180,13 +180,15 @@ class FarSide:
             self._channel.send("listed", directory, telling)
 
 
-def become_far_side(channel: Channel) -> None:
-    """What the fork has to do first: let go of all that autoreload holds, and end with it."""
+def let_go_of_all_but(descriptor: int) -> None:
+    """What a fork that may hang has to do first: let go of all that autoreload holds, and end with it. Whoever waits
+    for the end of its output, or of its terminal, must not wait for this process."""
     os.setsid()  # what the terminal sends is not for us
     die_with_parent()
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
-        os.dup2(null, standard)
-    os.closerange(3, channel.fileno())
-    os.closerange(channel.fileno() + 1, 1 << 20)
+        if standard != descriptor:
+            os.dup2(null, standard)
+    os.closerange(3, descriptor)
+    os.closerange(max(3, descriptor + 1), 1 << 20)
     os.chdir("/")

@@ -17,7 +17,7 @@ from autoreload.core.change import Change, Kind
 from autoreload.linux.mounts import Mount
 from autoreload.watch.backend import Notice, Root
 from autoreload.watch.channel import Channel
-from autoreload.watch.farside import FarSide, Near, become_far_side
+from autoreload.watch.farside import FarSide, Near, let_go_of_all_but
 from autoreload.watch.notices import answers_notice, silent_notice
 
 T = TypeVar("T")
@@ -232,7 +232,7 @@ def _be_far_side(end: socket.socket, near: Near, roots: Sequence[Root], since: i
     """Never returns."""
     channel = Channel(end)
     try:
-        become_far_side(channel)
+        let_go_of_all_but(channel.fileno())
         near.forked()
         FarSide(channel, near, roots, since).run()
     except (EOFError, BrokenPipeError, ConnectionResetError):
