@@ -61,10 +61,10 @@ class Checks:
         for path in self._debounce.take_unmade():
             self._explain(Change(Kind.VANISHED, path), "it was not there before either")
         phase = self._debounce.phase(now)
-        if phase in _DUE or self._debounce.patience:
+        if self._debounce.patience or (phase in _DUE and phase is not self.phase):
             phase = self._ask_git(now)
         self._comparing = False
-        if phase is not self.phase and phase in _DUE and not committed:
+        if phase in _DUE and phase is not self.phase and not committed:
             phase = self._compare(phase, now)
         self.phase = phase
         return phase
