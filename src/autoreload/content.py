@@ -183,6 +183,13 @@ class Content:
         self._known.forget()
         self._walk, self._walked, self._partial, self._bytes = self._files(), False, False, 0
 
+    def distrust(self) -> None:
+        """The clock was set back, so that what changed cannot be told by its time: whatever happens until the next
+        start counts."""
+        self.forget()
+        self._known.distrust()
+        self._trusted = False
+
     # -- reading -------------------------------------------------------------------------------------------------------
     def deadline(self) -> float | None:
         """When `work` wants to be called, if there is nothing else to do (monotonic seconds); None: no need."""

@@ -19,7 +19,7 @@ from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import SOURCES
 from autoreload.core.habits import TOLD_AFTER, Habits
-from autoreload.linux.clock import changed_from_now, file_time
+from autoreload.linux.clock import SetBack, changed_from_now, file_time
 from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import events
 from autoreload.process.family import Family
@@ -100,6 +100,7 @@ class Session:
     def _begin(self) -> None:
         """The command starts at once; the tree is looked at while it does. `since` makes up for the order. But where a
         backend was asked for by name, whether it works must be known before anything is started."""
+        self._clock = SetBack()
         since = file_time()
         rules = rules_for(self._job, self._command)
         chosen = self._job.settings
@@ -155,6 +156,7 @@ class Session:
         if self._signals in ready:
             self._hear_signals(time.monotonic())
         now = time.monotonic()  # after a Ctrl-Z, that is much later
+        self._hear_of_clock(self._clock.by())
         self._hear_backend(now)
         if self._content is not None:
             self._content.told(self._backend.told_until())
@@ -225,6 +227,17 @@ class Session:
                 self._handle(life.Interrupted(number, from_terminal=told_all), now)
             elif code != SI_KERNEL:  # what the terminal sends, the command has got itself
                 self._runner.forward(number)
+
+    def _hear_of_clock(self, set_back: int) -> None:
+        if set_back:
+            self._backend.clock_set_back(set_back)
+            if self._content is not None:
+                self._content.distrust()
+            self._report.notice(
+                f"the clock was set back by {set_back / 1e9:.3g} s: every change counts until the next start",
+                "",
+                detail=True,
+            )
 
     def _hear_backend(self, now: float) -> None:
         changes = self._backend.read(now)

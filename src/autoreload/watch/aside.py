@@ -165,6 +165,12 @@ class AsideBackend:
         for helper in self._aside.helpers.values():
             helper.rejudge(self._aside.outline())
 
+    def clock_set_back(self, by: int) -> None:
+        """All. The processes of the helpers see for themselves."""
+        self._inner.clock_set_back(by)
+        for helper in self._helpers():
+            helper.clock_set_back(by)
+
     def notices(self) -> list[Notice]:
         """Those of all."""
         notices, self._notices = self._notices, []

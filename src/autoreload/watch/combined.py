@@ -99,6 +99,11 @@ class CombinedBackend:
         self._kernel.rejudge()
         self._polling.rejudge()
 
+    def clock_set_back(self, by: int) -> None:
+        """All."""
+        self._kernel.clock_set_back(by)
+        self._polling.clock_set_back(by)
+
     def notices(self) -> list[Notice]:
         """Those of all, and one about the limit of watches once it is known how much that concerns."""
         notices, self._notices = self._notices, []

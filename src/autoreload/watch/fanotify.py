@@ -162,6 +162,12 @@ class FanotifyBackend:
         self._look_for_changes(self.good, lossy=False)
         self._deadline = 0.0
 
+    def clock_set_back(self, by: int) -> None:
+        """What is being looked at, is by times that mean nothing: look again."""
+        self.good -= by
+        self._look_for_changes(self.good, lossy=False)
+        self._deadline = 0.0
+
     def notices(self) -> list[Notice]:
         """What could not be read."""
         if not self._walk.unreadable:

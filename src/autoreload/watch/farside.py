@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from autoreload.core.change import Change
+from autoreload.linux.clock import SetBack
 from autoreload.linux.prctl import die_with_parent
 from autoreload.watch.backend import Backend, Interest, Root
 from autoreload.watch.channel import Channel
@@ -72,6 +73,7 @@ class FarSide:
         """Folders that hold such a name, and which."""
         self._rejudge = self._leaving = False
         self._since = since
+        self._clock = SetBack()
         self._told = 0
         """What was told last of the moment up to which all is told."""
         self._away = 0
@@ -98,6 +100,9 @@ class FarSide:
         self._look_for_the_last_time(backend)
 
     def _turn(self, backend: Backend) -> None:
+        if by := self._clock.by():
+            backend.clock_set_back(by)
+            self._told = 0
         if self._rejudge:
             self._rejudge = False
             backend.rejudge()

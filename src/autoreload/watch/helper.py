@@ -98,7 +98,7 @@ class Helper:
             elif what == "notice":
                 self._notices.append(Notice(*values))
             elif what == "alive":
-                self._told = values[0] or self._told
+                self._told = values[0]
                 self._hear_of_away(values[1])
         if not inbox and self._channel is not None and now >= self._heard + SILENT:
             self._is_silent()
@@ -107,6 +107,12 @@ class Helper:
     def told_until(self) -> int:
         """As a backend's."""
         return self._told
+
+    def clock_set_back(self, by: int) -> None:
+        """As a backend's. What its process told before is forgotten."""
+        self._receive()
+        self._inbox = [("alive", 0, message[2]) if message[0] == "alive" else message for message in self._inbox]
+        self._since, self._told = max(0, self._since - by), 0
 
     def notices(self) -> list[Notice]:
         """What there is to say since the last call."""
@@ -215,6 +221,7 @@ class Helper:
             self.over = True
         else:
             self._since = self._told or self._since
+            self._told = 0
             self._revive_at = time.monotonic() + AGAIN
 
     def _end(self) -> None:

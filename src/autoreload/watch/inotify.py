@@ -34,6 +34,7 @@ from autoreload.watch.created import Doubts
 from autoreload.watch.forest import NAMES, Forest, Spill
 from autoreload.watch.notices import limit_notice, unreadable_notice
 from autoreload.watch.outbox import Outbox
+from autoreload.watch.rescue import Rescue
 from autoreload.watch.roots import MOVED, Anchor, Anchors
 from autoreload.watch.tree import AS_NEW, GONE, FileNode, Look, Node
 
@@ -82,7 +83,7 @@ class InotifyBackend:
         self._starting = True
         self._good = self._since = since
         """Events up to here have been seen, all of them (CLOCK_REALTIME_COARSE, ns)."""
-        self._rescue: _Rescue | None = None
+        self._rescue: Rescue | None = None
         self._stale = False
         """What is in the queue may be older than what was lost: events are queued, and others lost, behind the one
         that tells of the overflow as long as that is not read; and by then the disk is looked at."""
@@ -150,6 +151,14 @@ class InotifyBackend:
             if anchor.node is not None:
                 self._forest.push(anchor.node, Look(self._good, quiet=True))
         self._deadline = 0.0
+
+    def clock_set_back(self, by: int) -> None:
+        """Look at everything, as if events had been lost: what is being looked at, is by times that mean nothing."""
+        self._good -= by
+        self._since -= by
+        if self._forest.busy or self._starting or self._rescue is not None:
+            self._rescue = None
+            self._events_lost()
 
     def notices(self) -> list[Notice]:
         """What could not be read, and what could not be watched."""
@@ -397,17 +406,17 @@ class InotifyBackend:
         if self._rescue is not None:
             self._rescue.again = True
             return
-        self._rescue = _Rescue(self._good - SLACK)
+        self._rescue = Rescue(self._good - SLACK)
         self._begin_round(self._rescue)
 
-    def _begin_round(self, rescue: _Rescue) -> None:
+    def _begin_round(self, rescue: Rescue) -> None:
         rescue.again = False
         rescue.rounds += 1
         rescue.began = file_time()
         for anchor in self._anchors.all:
             self._anchors.find(anchor, known=Look(rescue.since))
 
-    def _next_round(self, rescue: _Rescue, now: float) -> None:
+    def _next_round(self, rescue: Rescue, now: float) -> None:
         """All was looked at. Once more if events were lost meanwhile."""
         if not rescue.again:
             self._good = rescue.began
@@ -435,16 +444,3 @@ class InotifyBackend:
                 "ignore what is written all the time, or raise fs.inotify.max_queued_events",
             )
         )
-
-
-class _Rescue:
-    """Looking at everything, because events were lost."""
-
-    __slots__ = ("again", "began", "resume_at", "rounds", "since")
-
-    def __init__(self, since: int) -> None:
-        self.since = since
-        self.rounds = 0
-        self.began = 0
-        self.again = False
-        self.resume_at = 0.0

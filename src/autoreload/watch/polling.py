@@ -15,20 +15,18 @@ from autoreload.watch.backend import Interest, Notice, Root
 from autoreload.watch.mounted import real_path
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import Outbox
+from autoreload.watch.signature import TICK, Signature, compared, fresh, signature, step
 
 SLICE = 0.005
 """s of looking in one `read`."""
 INTERVAL = 1.0
-"""s between two looks at least."""
+"""s from one look to the next at least."""
 SHARE = 50
 """And so many times what a look takes: at most 2 % of a core."""
 LIVELY = 30.0
 """s after a change in which it looks more often, as the next one is likely to come soon."""
 LIVELY_INTERVAL = 0.25
 LIVELY_SHARE = 10
-
-TICK = 20_000_000
-"""ns. File times change once a tick, some milliseconds on old kernels: two saves within one may look the same."""
 
 AWAY = frozenset(
     (
@@ -45,13 +43,6 @@ AWAY = frozenset(
     )
 )
 """What a file system answers whose daemon died (FUSE), or whose server is not reached (SMB, NFS mounted `soft`)."""
-
-Signature = tuple[int, int, int, int, bool]
-"""mtime and ctime (ns), size, inode: compared with !=, since a restored file has an older time.
-
-The last one: looked at within the tick of its ctime. It may change again without a trace, so if it looks the same next
-time, it is told once more.
-"""
 
 
 class PollingBackend:
@@ -124,7 +115,7 @@ class PollingBackend:
             return self._interval
         if now < self._lively_until:
             return max(LIVELY_INTERVAL, LIVELY_SHARE * self._took)
-        return max(INTERVAL, SHARE * self._took)
+        return max(INTERVAL, SHARE * self._took) - self._took
 
     def told_until(self) -> int:
         """When the last look at everything began."""
@@ -133,6 +124,16 @@ class PollingBackend:
     def rejudge(self) -> None:
         """Start anew; what is found in folders that were ignored so far is no news if it is older than this."""
         self._rejudged = file_time()
+        self._pass, self._next = None, 0.0
+
+    def clock_set_back(self, by: int) -> None:
+        """What is known is compared by !=; but not what is looked at for the first time."""
+        self._told = max(0, self._told - by)
+        self._began -= by
+        self._rejudged = max(0, self._rejudged - by)
+        for tree in self._trees.values():
+            if tree.since:
+                tree.since = max(0, tree.since - by)
         self._pass, self._next = None, 0.0
 
     def notices(self) -> list[Notice]:
@@ -190,8 +191,10 @@ class PollingBackend:
                     info = None
                 if info is None:
                     files.pop(name, None)
+                elif step(info.st_ctime_ns) * 1e9 > TICK:
+                    files[name] = fresh(path, info, time.monotonic())
                 else:
-                    files[name] = _signature(info, info.st_ctime_ns + 1)
+                    files[name] = signature(info)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -234,10 +237,19 @@ class PollingBackend:
                 self._vanished(folder, old)
             tree.folders[folder] = {}
             return
-        new = _signature(info, file_time())
-        if _differs(new, old[name]) if old else (tree.since is None or info.st_ctime_ns >= tree.since):
+        new, news = self._compare(root.path, info, old.get(name), tree.since or 0)
+        if news:
             self._outbox.tell(Kind.APPEARED, root.path, synthesized=True)
         tree.folders[folder] = {name: new}
+
+    def _compare(self, path: str, info: os.stat_result, known: Signature | None, since: int) -> tuple[Signature, bool]:
+        """What the file looks like now; is that news? One that was not known is if it changed at `since` (ns)."""
+        now = time.monotonic()
+        if known is not None:
+            return compared(path, info, known, now)
+        news = info.st_ctime_ns >= since
+        recent = abs(file_time() - info.st_ctime_ns) < step(info.st_ctime_ns) * 1e9
+        return fresh(path, info, now) if recent else signature(info), news
 
     def _look_at_tree(self, root: Root, tree: _Tree, rejudged: int) -> Iterator[None]:
         """`rejudged`: folders not known so far are no news, only what changed in them since (ns); 0: they are."""
@@ -264,7 +276,6 @@ class PollingBackend:
     def _look_at(self, folder: _Folder, tree: _Tree, rejudged: int) -> list[str] | None:
         """Tell what changed in this folder. The folders to look at in it; None: it cannot be looked at."""
         path = folder.path
-        began = file_time()
         try:
             with os.scandir(path or "/") as found:
                 entries = list(found)
@@ -279,14 +290,18 @@ class PollingBackend:
         since = tree.since if tree.since is not None else rejudged if old is None else 0
         new: dict[str, Signature] = {}
         inner = []
-        for entry in entries:
-            below = f"{path}/{entry.name}"
+        # Whoever was wanted before is not judged again, but for one in 64: the interest may have something else to do.
+        judge = rejudged or old is None
+        for number, entry in enumerate(entries):
+            name = entry.name
+            below = f"{path}/{name}"
+            known = old.get(name) if old is not None else None
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if self._interest.wants_directory(below):
+                    if (not judge and below in tree.folders) or self._interest.wants_directory(below):
                         inner.append(below)
                     continue
-                if not self._interest.wants_file(below):
+                if (judge or known is None or not number & 63) and not self._interest.wants_file(below):
                     continue
                 if not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
                     continue
@@ -294,9 +309,11 @@ class PollingBackend:
             except OSError as error:
                 _unless_away(error)
                 continue
-            signature = new[entry.name] = _signature(info, began)
-            known = old.get(entry.name) if old is not None else None
-            if (info.st_ctime_ns >= since) if known is None else _differs(signature, known):
+            if known == (info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino, None):
+                new[name] = known
+                continue
+            new[name], news = self._compare(below, info, known, since)
+            if news:
                 self._outbox.tell(Kind.APPEARED, below, synthesized=True)
         if old:
             self._vanished(path, old.keys() - new.keys())
@@ -363,13 +380,3 @@ def _identity(path: str, follow: bool) -> tuple[int, int] | None:
         _unless_away(error)
         return None
     return info.st_dev, info.st_ino
-
-
-def _signature(info: os.stat_result, now: int) -> Signature:
-    """`now`: file time (ns) at or before which the file was looked at."""
-    hasty = now <= info.st_ctime_ns < now + TICK
-    return info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino, hasty
-
-
-def _differs(new: Signature, old: Signature) -> bool:
-    return new[:4] != old[:4] or old[4]
