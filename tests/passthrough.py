@@ -30,17 +30,14 @@ class Passthrough:
         # Nothing is remembered: each look has to be answered by the daemon.
         options = ["-f", "-o", "attr_timeout=0,entry_timeout=0,negative_timeout=0"]
         self.daemon = subprocess.Popen(["bindfs", *options, str(self.source), str(self.point)], stderr=subprocess.PIPE)
-        eventually(lambda: self.mounted() or self._failed(), what="a mount")
+        eventually(lambda: self.mounted() or self.daemon is None or self.daemon.poll() is not None, what="a mount")
+        if self.daemon.poll() is not None:
+            said = self.daemon.communicate()[1].decode(errors="replace").strip()
+            pytest.skip(f"needs FUSE: {said}")
 
     def mounted(self) -> bool:
         """Is it there? Asks nobody who might hang."""
         return any(f" {self.point} " in line for line in Path("/proc/self/mountinfo").read_text().splitlines())
-
-    def _failed(self) -> None:
-        assert self.daemon is not None
-        if self.daemon.poll() is not None:
-            said = self.daemon.communicate()[1].decode(errors="replace").strip()
-            pytest.skip(f"needs FUSE: {said}")
 
     def hang(self) -> None:
         """From now on whoever asks it sleeps in the kernel."""

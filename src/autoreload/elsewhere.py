@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from autoreload import content, git, scope
@@ -27,8 +27,9 @@ class Elsewhere(content.Disk, scope.Disk):
     told_names = (IGNORE_FILE, "pyvenv.cfg")
     interest: scope.Scope
 
-    def __init__(self, backend: str, interval: float | None) -> None:
-        """`backend`, `interval`: as asked for, see `open_backend`."""
+    def __init__(self, backend: str, interval: float | None, born: Callable[[int], None] = lambda pid: None) -> None:
+        """`backend`, `interval`: as asked for, see `open_backend`. `born` is told the pid of each helper."""
+        self.born = born
         self._backend = backend if backend == POLLING else "auto"
         self._interval = interval
         self.aside = Aside(self, lambda: self.interest.outline())

@@ -128,7 +128,7 @@ class Session:
         from autoreload.watch.choose import open_backend
 
         chosen = self._job.settings
-        elsewhere = self._elsewhere = Elsewhere(chosen.backend, chosen.poll or None)
+        elsewhere = self._elsewhere = Elsewhere(chosen.backend, chosen.poll or None, self._runner.spare)
         self._scope = elsewhere.interest = Scope(
             rules,
             (chosen.include, self._job.include_base),

@@ -81,6 +81,10 @@ class Runner:
         """Pid of the guard; 0: it is dead."""
         return self._guard
 
+    def spare(self, pid: int) -> None:
+        """This child is not of the tree."""
+        self._strangers.add(pid)
+
     # -- for the loop ------------------------------------------------------------------------------------------------
     def fileno(self) -> int:
         """Readable when `read` has something to tell; stays the same when the guard does not."""

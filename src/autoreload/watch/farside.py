@@ -48,6 +48,9 @@ class Near(Protocol):
     def services(self) -> Mapping[str, Callable[..., Any]]:
         """What can be asked for, by name; arguments and results are what `marshal` knows."""
 
+    def born(self, pid: int) -> None:
+        """This process was forked for it, and is not to be taken for one of the command's."""
+
     def forked(self) -> None:
         """This is the copy: from here on, look at the disk yourself."""
 
@@ -111,7 +114,7 @@ class FarSide:
             backend.rejudge()
         for start in range(0, len(changes), _PART):
             part = changes[start : start + _PART]
-            self._channel.send("changes", [(change.kind.value, change.path, change.synthesized) for change in part])
+            self._channel.send("changes", [(change.kind.value, *change[1:]) for change in part])
         for notice in backend.notices():
             self._channel.send("notice", *notice)
         if changes or backend.told_until() > self._told + NEWS:

@@ -66,6 +66,7 @@ class Helper:
         if not self.pid:
             _be_far_side(theirs, self._near, self.roots, self._since)
         theirs.close()
+        self._near.born(self.pid)
         ours.setblocking(False)
         self._channel: Channel | None = Channel(ours)
 
@@ -92,7 +93,7 @@ class Helper:
         changes: list[Change] = []
         for what, *values in inbox:
             if what == "changes":
-                changes += [Change(Kind(kind), path, synthesized) for kind, path, synthesized in values[0]]
+                changes += [Change(Kind(kind), *rest) for kind, *rest in values[0]]
             elif what == "listed":
                 self._near.interest.listed(*values)
             elif what == "notice":

@@ -10,7 +10,7 @@ import os
 import select
 from collections.abc import Callable, Collection, Sequence
 
-from autoreload.linux.mounts import MOUNTINFO, Mount, is_below, mount_of, mounts, mounts_below
+from autoreload.linux.mounts import MOUNTINFO, Mount, is_below, layers, mount_of, mounts, mounts_below
 from autoreload.watch.backend import Root
 
 REMOTE = frozenset(
@@ -32,6 +32,20 @@ _MAX_LINKS = 40
 def is_remote(kind: str) -> bool:
     """Is such a file system changed from another side? `fuseblk` is a disk of this machine (ntfs-3g)."""
     return kind in REMOTE or kind == "fuse" or kind.startswith("fuse.")
+
+
+def has_another_side(mount: Mount, stops: Collection[str] = ()) -> bool:
+    """Can it be changed by whom the kernel does not tell us of?
+
+    An overlay can, if a layer of it is within reach. Those of a container's own root directory are not: they are on the
+    host, and nobody in the container can change them.
+    """
+    return is_remote(mount.kind) or any(_is_within_reach(layer, stops) for layer in layers(mount))
+
+
+def _is_within_reach(layer: str, stops: Collection[str]) -> bool:
+    real = real_path(layer, stops) if layer.startswith("/") else ""
+    return any(is_below(real, stop) for stop in stops) or os.path.isdir(real)
 
 
 def fences(table: Sequence[Mount]) -> dict[str, Mount]:
@@ -125,7 +139,7 @@ class Mounted(MountsWatch):
             if any(is_below(real, point) for point in self._aside):
                 continue
             around = mount_of(real, table)
-            if around is not None and is_remote(around.kind):
+            if around is not None and has_another_side(around, stops):
                 self.remote[root] = around
             if root.single:
                 continue
@@ -133,7 +147,7 @@ class Mounted(MountsWatch):
                 if mount.kind not in PSEUDO:
                     told = root.path.rstrip("/") + mount.point[len(real.rstrip("/")) :]
                     points[told] = mount.id
-                    if is_remote(mount.kind) and not any(is_below(told, known.path) for known in self.remote):
+                    if has_another_side(mount, stops) and not any(is_below(told, known.path) for known in self.remote):
                         self.remote[Root(told)] = mount
         before, self._points = self._points, points
         return sorted({point for point, _ in before.items() ^ points.items()})
