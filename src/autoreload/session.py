@@ -19,9 +19,10 @@ from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import SOURCES
 from autoreload.core.habits import TOLD_AFTER, Habits
+from autoreload.core.loading import Loading
 from autoreload.linux.clock import SetBack, changed_from_now, file_time
 from autoreload.linux.signalfd import SI_KERNEL
-from autoreload.process import events
+from autoreload.process import activity, events
 from autoreload.process.family import Family
 from autoreload.rules import rules_for
 from autoreload.signals import ENDING
@@ -73,6 +74,7 @@ class Session:
         self._backend: Backend
         self._content: Content | None = None
         self._content_told = False
+        self._loading = Loading()
         self._family = Family()
         self._own: set[str] = set()
         self._selector: selectors.BaseSelector
@@ -182,15 +184,16 @@ class Session:
     def _read_contents(self, content: Content, idle: bool) -> None:
         if idle and self._content_has_time:
             content.work(time.monotonic())
-        if content.complete and not self._content_told:
+        if content.complete and self._loading.rest is not None and not self._content_told:
             self._content_told = True
-            self._report.detail(f"the content of {len(content)} files is known")
+            self._report.detail(f"the command is at rest, the content of {len(content)} files is known")
 
     def _timeout(self) -> float | None:
         now = time.monotonic()
         moments = (
             self._checks.deadline(),
             self._content.deadline() if self._content is not None and self._content_has_time else None,
+            self._loading.deadline() if self._content is not None else None,
             self._lifecycle.deadline(),
             self._backend.deadline(),
             self._runner.deadline(),
@@ -206,6 +209,10 @@ class Session:
             self._hear_runner(self._runner.step(now), now)
         if _is_due(self._lifecycle.deadline(), now):
             self._handle(life.Ticked(), now)
+        if self._content is not None and _is_due(self._loading.deadline(), now):
+            self._loading.sample(activity.sample(self._runner.guard), now, file_time())
+            if self._loading.rest is not None:
+                self._content.rested(self._loading.rest)
         if _is_due(self._recheck_at, now):
             self._recheck_at = None
             if self._scope.recheck():
@@ -362,6 +369,7 @@ class Session:
         self._remove_stale_bytecode()
         if self._content is not None:
             self._content.started(changed_from_now())
+        self._loading.started(now)
         self._runner.start(action.run)
 
     def _learn(self, burst: Iterable[str], now: float) -> None:

@@ -360,3 +360,34 @@ def test_after_an_orderly_end_a_save_without_a_change_is_no_reason(project: Proj
         project.write("app.py", "new")
         project.wait_for_start(2)
         tool.end()
+
+
+LOADS = """
+import os, sys, time
+while not os.path.exists(sys.argv[1]):  # it works, and reads its files at any time
+    pass
+time.sleep(1000)
+"""
+
+
+def test_what_changes_while_the_command_loads_counts_even_if_it_is_undone(project: Project) -> None:
+    """I1: it may have been read in between. Once the command is at rest the same is nothing."""
+    enough = project.base / "enough"
+    project.write("late.py", "old")
+    load = project.base / "load.py"
+    load.write_text(LOADS)
+    command = [sys.executable, "-S", "-E", str(load), str(enough)]
+    with autoreload(project, "-v", "--explain", "-e", ".py", "--", *command) as tool:
+        tool.expect("Process .* started")
+        tool.watching()
+        project.write("late.py", "new")
+        project.write("late.py", "old")
+        tool.expect("restart process: late.py")
+        enough.touch()
+        tool.expect("the command is at rest")
+
+        project.write("late.py", "new")
+        project.write("late.py", "old")
+        tool.expect(rf"No restart for late\.py, .*: {SAME}$")
+        assert tool.restarts() == ["late.py"]
+        tool.end()

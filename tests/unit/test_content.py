@@ -34,6 +34,7 @@ def known(*roots: Path) -> Content:
     content = Content(Everything(), [str(root) for root in roots], str(roots[0]))
     start = time.time_ns() + DAY
     content.started(start)
+    content.rested(start)
     content.told(start + 1)
     while not content.complete:
         content.work(time.monotonic())
@@ -59,6 +60,47 @@ def test_after_a_crash_only_what_had_changed_before_is_compared(tmp_path: Path) 
 
     assert is_same(content, by_the_command)
     assert not is_same(content, by_a_person)
+
+
+def test_what_changes_while_the_command_may_read_it_counts_whatever_it_is_in_the_end(tmp_path: Path) -> None:
+    """A file that is written anew is empty for a moment, and who reads it then goes on with that."""
+    before, after = tmp_path / "before.py", tmp_path / "after.py"
+    for file in (before, after):
+        file.write_text("old")
+    content = known(tmp_path)
+    start = time.time_ns() + 2 * DAY
+    content.started(start)
+    content.told(start + 1)
+    assert not is_same(content, before)
+
+    content.rested(start + 2)
+    content.told(start + 2)
+    assert not is_same(content, before)
+    content.told(start + 3)
+    assert is_same(content, after)
+
+
+def test_what_the_command_writes_anew_whenever_it_starts_is_no_reason_the_second_time(tmp_path: Path) -> None:
+    """Else a command that makes some of its files itself would be restarted for ever."""
+    file = tmp_path / "made.py"
+    file.write_text("old")
+    content = known(tmp_path)
+    for verdict in (False, True, True):
+        start = time.time_ns() + 2 * DAY
+        content.started(start)
+        content.told(start + 1)
+        while not content.complete:
+            content.work(time.monotonic())
+            content.told(start + 1)
+        assert is_same(content, file) is verdict
+
+    content.started(start)
+    content.started(start)  # a run in which it did not
+    content.told(start + 1)
+    while not content.complete:
+        content.work(time.monotonic())
+        content.told(start + 1)
+    assert not is_same(content, file)
 
 
 def test_an_identity_has_its_size(tmp_path: Path) -> None:

@@ -35,6 +35,9 @@ class Identities:
         self._told = 0
         self._touched: dict[str, bytes | None] = {}
         """Of each file that changed since the start: what it was at the start; None: nobody knows."""
+        self._exposed: set[str] = set()
+        """Those that changed while the command may have read them."""
+        self._rest: int | None = None
         self._unknown: set[str] = set()
         """Files of which nothing is known so far."""
         self._unconfirmed: dict[str, tuple[int, bytes]] = {}
@@ -71,8 +74,18 @@ class Identities:
             self._table.drop(path)
         self._unknown.update(self._touched)
         self._touched = {}
+        self._exposed.clear()
+        self._rest = None
         self._started = moment
         return list(self._unknown)
+
+    def rested(self, moment: int) -> None:
+        """From this `moment` on the command has been at rest: what it had to read, it has read."""
+        self._rest = moment
+
+    def was_exposed(self, path: str) -> bool:
+        """May the command have read what this file was in the middle of a change?"""
+        return path in self._exposed
 
     def forget(self) -> None:
         """Nothing is known any more: changes may have gone unheard."""
@@ -89,6 +102,8 @@ class Identities:
     def heard(self, change: Change) -> None:
         """A change of a file was told, after what `told` said last."""
         path = change.path
+        if self._rest is None or self._told <= self._rest:  # it may have happened before that
+            self._exposed.add(path)
         if path in self._touched:
             return
         was: bytes | None = None
