@@ -48,12 +48,16 @@ class Elsewhere(content.Disk, scope.Disk):
     def lines(self, path: str) -> list[str] | None:
         """See `scope.Disk`."""
         helper = self.aside.of(path)
-        return scope.lines_of(path) if helper is None else helper.call("lines", path, default=None)
+        if helper is not None:
+            return helper.call("lines", path, default=None)
+        return None if self.aside.is_beyond(path) else scope.lines_of(path)
 
     def exists(self, path: str) -> bool:
         """See `scope.Disk`."""
         helper = self.aside.of(path)
-        return os.path.exists(path) if helper is None else helper.call("exists", path, default=False)
+        if helper is not None:
+            return helper.call("exists", path, default=False)
+        return not self.aside.is_beyond(path) and os.path.exists(path)
 
     def inode(self, path: str) -> tuple[int, int] | None:
         """See `content.Disk`. It may be of a path that nobody watches."""
@@ -81,7 +85,7 @@ class Elsewhere(content.Disk, scope.Disk):
     def at_work(self, paths: Iterable[str], now: int) -> git.AtWork:
         """See `git.at_work`."""
         longest = git.NOT_AT_WORK
-        for helper, some in self._shared_out(paths):
+        for helper, some in _shared_out(paths, self.aside.of):
             if helper is None:
                 longest = max(longest, git.at_work(some, now))
             else:
@@ -94,20 +98,17 @@ class Elsewhere(content.Disk, scope.Disk):
     ) -> Sequence[bytecode.Failure]:
         """See `process.bytecode.remove_stale`."""
         failures: list[bytecode.Failure] = []
-        for helper, some in self._shared_out(sources):
+        paths = list(sources)
+        unasked = [path for path in paths if self.aside.is_beyond(path) and self.aside.behind(path) is None]
+        failures += [bytecode.Failure(path, errno.ETIMEDOUT) for path in unasked]
+        for helper, some in _shared_out((path for path in paths if path not in unasked), self.aside.behind):
             if helper is None:
-                failures += bytecode.remove_stale(some, environ, directory)
+                failures += bytecode.remove_stale(some, environ, directory, self.aside.is_beyond)
                 continue
             silence = [(path, errno.ETIMEDOUT) for path in some[:1]]
             said: Any = helper.call("remove_stale", some, dict(environ), directory, default=silence)
             failures += [bytecode.Failure(*failure) for failure in said]
         return failures
-
-    def _shared_out(self, paths: Iterable[str]) -> list[tuple[Helper | None, list[str]]]:
-        shares: dict[Helper | None, list[str]] = {}
-        for path in paths:
-            shares.setdefault(self.aside.of(path), []).append(path)
-        return list(shares.items())
 
     # -- for the helpers ---------------------------------------------------------------------------------------------
 
@@ -128,6 +129,13 @@ class Elsewhere(content.Disk, scope.Disk):
     def open(self, roots: Sequence[Root], interest: Interest, since: int) -> Backend:
         """See `Near`."""
         return open_backend(roots, interest, since, self._backend, self._interval)
+
+
+def _shared_out(paths: Iterable[str], whose: Callable[[str], Helper | None]) -> list[tuple[Helper | None, list[str]]]:
+    shares: dict[Helper | None, list[str]] = {}
+    for path in paths:
+        shares.setdefault(whose(path), []).append(path)
+    return list(shares.items())
 
 
 def _scanned(folder: str) -> list[tuple[str, bool]] | None:

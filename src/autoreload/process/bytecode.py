@@ -8,7 +8,7 @@ is read: `cp -p` and tar bring files with times years ago, and fool the cache as
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from autoreload.core.filter import SOURCES
@@ -25,13 +25,18 @@ class Failure(NamedTuple):
     errno: int
 
 
-def remove_stale(sources: Iterable[str], environ: Mapping[str, str], directory: str = "") -> list[Failure]:
+def remove_stale(
+    sources: Iterable[str],
+    environ: Mapping[str, str],
+    directory: str = "",
+    is_beyond: Callable[[str], bool] = lambda path: False,
+) -> list[Failure]:
     """Remove every cached file that Python would take for the present bytecode of one of the changed `sources`.
 
-    Of each tag (version) and optimisation level; also of what is imported by the name of a link in the same folder;
-    below PYTHONPYCACHEPREFIX too, if `environ`, that of the command, has it. A relative prefix belongs to `directory`,
-    where the command starts (default: the current one). Other files among the sources are passed over, and so is a
-    source that is gone: Python runs nothing cached without it.
+    Of each tag (version) and optimisation level; also of what is imported by the name of a link in the same folder, but
+    one that `is_beyond` where nobody should look; below PYTHONPYCACHEPREFIX too, if `environ`, that of the command, has
+    it. A relative prefix belongs to `directory`, where the command starts (default: the current one). Other files among
+    the sources are passed over, and so is a source that is gone: Python runs nothing cached without it.
     """
     prefix = environ.get("PYTHONPYCACHEPREFIX", "")
     if prefix:
@@ -49,19 +54,21 @@ def remove_stale(sources: Iterable[str], environ: Mapping[str, str], directory: 
         expected = _field(int(status.st_mtime)) + _field(status.st_size)
         parent, name = os.path.split(source)
         for cache in _caches(parent, prefix):
-            for cached in (path for alias in (name, *_links(parent, status)) for path in _of(alias, cache, listings)):
+            for cached in (
+                path for alias in (name, *_links(parent, status, is_beyond)) for path in _of(alias, cache, listings)
+            ):
                 failures += _remove_if(cached, expected)
     return failures
 
 
-def _links(parent: str, status: os.stat_result) -> list[str]:
+def _links(parent: str, status: os.stat_result, is_beyond: Callable[[str], bool]) -> list[str]:
     """The names of the symbolic links in this folder that lead to that file."""
     try:
         with os.scandir(parent) as entries:
             links = [entry for entry in entries if entry.is_symlink() and entry.name.endswith(SOURCES)]
     except OSError:
         return []
-    return [link.name for link in links if _leads_to(link, status)]
+    return [link.name for link in links if not is_beyond(link.path) and _leads_to(link, status)]
 
 
 def _leads_to(link: os.DirEntry[str], status: os.stat_result) -> bool:

@@ -95,6 +95,15 @@ class Aside:
                 return helper
         return None
 
+    def behind(self, path: str) -> Helper | None:
+        """Who is to be asked about what this path leads to, be it by links; None: look yourself, if it is not beyond
+        a fence."""
+        helper = self.of(path)
+        if helper is None and self.points:
+            real = real_path(path, self.points)
+            return next((each for each in self.helpers.values() if is_below(real, each.mount.point)), None)
+        return helper
+
     def is_beyond(self, path: str) -> bool:
         """Does this path lead to where nobody should look, be it by links?"""
         return bool(self.points) and any(is_below(real_path(path, self.points), point) for point in self.points)
