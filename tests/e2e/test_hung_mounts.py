@@ -55,6 +55,7 @@ def test_both_sides_of_a_mount_are_noticed(project: Project, there: Passthrough)
 def test_while_a_mount_hangs_all_else_goes_on(project: Project, there: Passthrough) -> None:
     """A line says that it hangs; a local change restarts; when it answers again, what was changed on it is noticed."""
     project.write("near.py", "1")
+    (project.tree / "link.py").symlink_to("mnt/far.py")  # follow it, and you hang
     with autoreload(project, "-v", *project.stamp("near.py")) as tool:
         known(tool, 2)
         there.hang()

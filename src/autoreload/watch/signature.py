@@ -62,17 +62,30 @@ def compared(path: str, info: os.stat_result, known: Signature, now: float) -> t
 
 
 def _content(path: str, info: os.stat_result) -> bytes:
+    if stat.S_ISLNK(info.st_mode):
+        return _digest(os.fsencode(_target(path)))
     if not stat.S_ISREG(info.st_mode) or info.st_size > LARGEST:
         return b""
     try:
-        from _blake2 import blake2b  # hashlib would load OpenSSL
-    except ImportError:
-        from hashlib import blake2b
-    try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
         try:
-            return blake2b(os.read(fd, LARGEST + 1), digest_size=16).digest()
+            return _digest(os.read(fd, LARGEST + 1))
         finally:
             os.close(fd)
     except OSError:
         return b""
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
+
+
+def _digest(data: bytes) -> bytes:
+    try:
+        from _blake2 import blake2b  # hashlib would load OpenSSL
+    except ImportError:
+        from hashlib import blake2b
+    return blake2b(data, digest_size=16).digest()
