@@ -30,15 +30,17 @@ class Everything:
 
 
 class Silent(Disk):
-    """Does not say what is in a folder of that name, nor in its files."""
+    """Does not say what is in a folder of that name, nor in its files, until it does."""
+
+    answers = False
 
     def scan(self, folder: str) -> Iterator[tuple[str, bool]] | None:
         """Nobody knows."""
-        return None if folder.endswith("/silent") else super().scan(folder)
+        return None if folder.endswith("/silent") and not self.answers else super().scan(folder)
 
     def read(self, path: str, by_content: bool = True, expected: bytes = ABSENT) -> Reading:
         """Nor here."""
-        return UNREADABLE if "/silent/" in path else super().read(path, by_content, expected)
+        return UNREADABLE if "/silent/" in path and not self.answers else super().read(path, by_content, expected)
 
 
 def known(*roots: Path, disk: Disk | None = None) -> Content:
@@ -247,7 +249,9 @@ def test_where_nobody_answers_all_counts(tmp_path: Path) -> None:
     (tmp_path / "silent").mkdir()
     for name in ("near", "silent/kept", "silent/removed"):
         (tmp_path / name).write_text("1")
-    content = known(tmp_path, disk=Silent())
+    disk = Silent()
+    content = known(tmp_path, disk=disk)
+    disk.answers = True
     (tmp_path / "silent" / "removed").unlink()
     assert is_same(content, tmp_path / "near")
     assert not is_same(content, tmp_path / "silent" / "kept")
