@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 
+MANY = 1000
+"""When an ignore file has been asked for so many paths, it pays to answer the next ones faster."""
+
+
 class Patterns:
     """The patterns of one ignore file, or of one option."""
 
@@ -29,6 +33,8 @@ class Patterns:
         self._spec: GitIgnoreSpec | None = None
         self.broken: list[str] = []
         """Lines that are no patterns (`!`), found when the first path is matched."""
+        self._asked = 0
+        self._may_match: Callable[[str], object] = lambda path: True
 
     def __bool__(self) -> bool:
         return bool(self._lines)
@@ -37,7 +43,13 @@ class Patterns:
         """(True: matched, False: matched by a `!` pattern, None: not matched; the pattern that decided)."""
         if self._spec is None:
             self._spec = self.compile()
-        result = self._spec.check_file(relative + "/" if is_directory else relative)
+        path = relative + "/" if is_directory else relative
+        self._asked += 1
+        if self._asked == MANY:
+            self._may_match = _any_of(self._spec)
+        if not self._may_match(path):
+            return None, ""
+        result = self._spec.check_file(path)
         if result.include is None or result.index is None:
             return None, ""
         number, line = self._lines[result.index]
@@ -56,6 +68,21 @@ class Patterns:
                 self.broken.append(f"{self._shown}:{number}: {line} is no pattern" if self._shown else line)
         self._lines = good
         return GitIgnoreSpec.from_lines(line for _, line in good)
+
+
+def _any_of(spec: GitIgnoreSpec) -> Callable[[str], object]:
+    """Does any of the patterns match a path? All as one expression: most paths are matched by none."""
+    import re
+
+    words = []
+    for pattern in spec.patterns:
+        if pattern.include is None:  # it matches nothing
+            continue
+        if pattern.regex is None or pattern.regex.flags != re.UNICODE:
+            return lambda path: True
+        words.append(re.sub(r"\(\?P<\w+>", "(?:", pattern.regex.pattern))
+    whole = re.compile("|".join(f"(?:{word})" for word in words) or "$.")
+    return whole.match if all(word.startswith("^") for word in words) else whole.search
 
 
 class IgnoreFiles:

@@ -173,12 +173,14 @@ def test_lost_events_are_made_up_for_by_looking(tree: Path, monkeypatch: pytest.
 @pytest.mark.timeout(120 + 2 * SCRIPTS)
 @pytest.mark.parametrize("settled", [True, False], ids=["all seen once", "while starting"])
 def test_no_content_is_stale_whatever_two_writers_do(settled: bool) -> None:
-    """Every file that is there is known as it is. (Of an old file that vanishes in folders that are moved into each
-    other and deleted all at once, the name may stay unknown: nothing lists the tree.)"""
+    """Every file that is there is known as it is, and every one that was ever told is known to be gone. One thing is
+    forgiven, which happens in one or two of a thousand of these scripts: of an old file that no event had named, in
+    folders that are moved into each other and deleted within a read, the name may stay unknown, as nothing lists the
+    tree, and of a folder that had very many names in that time not all are kept in mind."""
     outcomes = [fuzz.run(seed, make=FanotifyBackend, settled=settled) for seed in range(1, SCRIPTS + 1)]
     stale = [line for outcome in outcomes for line in outcome.wrong if not line.endswith(", told []")]
     assert stale == []
-    assert sum(outcome.bad for outcome in outcomes) <= max(1, SCRIPTS // 10)
+    assert sum(outcome.bad for outcome in outcomes) <= max(1, SCRIPTS // 100)
 
 
 # -- where it does not work ------------------------------------------------------------------------------------------

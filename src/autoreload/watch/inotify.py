@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
 from autoreload.linux.inotify import (
+    IN_ATTRIB,
     IN_CLOSE_WRITE,
     IN_CREATE,
     IN_IGNORED,
@@ -36,7 +37,7 @@ from autoreload.watch.notices import limit_notice, unreadable_notice
 from autoreload.watch.outbox import Outbox
 from autoreload.watch.rescue import Rescue
 from autoreload.watch.roots import MOVED, Anchor, Anchors
-from autoreload.watch.tree import AS_NEW, GONE, FileNode, Look, Node
+from autoreload.watch.tree import AS_NEW, GONE, NAMES_ONLY, FileNode, Look, Node
 
 SLICE = 0.005
 """s of looking at directories in one `read`."""
@@ -154,8 +155,7 @@ class InotifyBackend:
 
     def clock_set_back(self, by: int) -> None:
         """Look at everything, as if events had been lost: what is being looked at, is by times that mean nothing."""
-        self._good -= by
-        self._since -= by
+        self._good, self._since = self._good - by, self._since - by
         if self._forest.busy or self._starting or self._rescue is not None:
             self._rescue = None
             self._events_lost()
@@ -203,10 +203,9 @@ class InotifyBackend:
                 node = node.kid(step) if node is not None else None
             if node is None or not node.listed:
                 continue
-            kid = node.kid(name)
             if self._interest.wants_directory(path):
                 forest.settle(node, name, path, AS_NEW)
-            elif kid is not None:
+            elif (kid := node.kid(name)) is not None:
                 forest.detach(kid)  # it is covered by what others look after
         self._deadline = 0.0
 
@@ -259,11 +258,14 @@ class InotifyBackend:
                 continue
             if mask & (IN_IGNORED | MOVED):
                 self._self_event(batch, event, nodes)
+            elif mask & IN_ATTRIB and not name:
+                for node in nodes:
+                    forest.push(node, NAMES_ONLY if node.listed else AS_NEW)
             elif name and mask & IN_ISDIR:
                 for node in nodes:
                     if not isinstance(node, FileNode):
                         batch.marked[node, name] = batch.marked.get((node, name), 0) | mask
-            elif name:
+            elif name and not mask & IN_ATTRIB:
                 targets = batch.targets.get((wd, name))
                 if targets is None:
                     targets = batch.targets[wd, name] = self._targets(name, nodes)
@@ -374,6 +376,8 @@ class InotifyBackend:
             # Moved here: perhaps it is the one that was here, but someone looked while it was away.
             if new is kid and kid is not None and (mask & IN_MOVED_TO or (mask & IN_CREATE and self._starting)):
                 forest.push(kid, AS_NEW)
+            elif new is kid and kid is not None and mask & IN_ATTRIB:
+                forest.push(kid, NAMES_ONLY if kid.listed else AS_NEW)
 
     def _verify(self, batch: Batch) -> None:
         """Correct what was told of files of which the events may not have told the end."""

@@ -69,13 +69,11 @@ def answers_notice(point: str, kind: str) -> Notice:
 def unreadable_notice(paths: list[str]) -> Notice:
     """Directories that may not be read."""
     if len(paths) == 1:
-        return Notice(
-            f"cannot read {paths[0] or '/'}: not watched", "make it readable and start autoreload again, or ignore it"
-        )
+        return Notice(f"cannot read {paths[0] or '/'}: not watched", "make it readable, or ignore it")
     named = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
     return Notice(
         f"cannot read {len(paths)} directories: not watched ({named})",
-        "make them readable and start autoreload again, or ignore them",
+        "make them readable, or ignore them",
     )
 
 

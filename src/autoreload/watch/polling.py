@@ -12,10 +12,11 @@ from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
 from autoreload.linux.mounts import is_below
 from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.watch.known import Known
 from autoreload.watch.mounted import real_path
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import Outbox
-from autoreload.watch.signature import TICK, Signature, compared, fresh, signature, step
+from autoreload.watch.signature import TICK, Doubt, Signature, compared, fresh, signature, step
 
 SLICE = 0.005
 """s of looking in one `read`."""
@@ -184,7 +185,7 @@ class PollingBackend:
         folder, _, name = path.rpartition("/")
         for root, tree in self._trees.items():
             if root.path == path if root.single else path.startswith(root.path.rstrip("/") + "/"):
-                files = tree.folders.setdefault(folder, {})
+                files = tree.folders.get(folder) or {}
                 try:
                     info = os.stat(path, follow_symlinks=root.single) if there else None
                 except OSError:
@@ -195,6 +196,7 @@ class PollingBackend:
                     files[name] = fresh(path, info, time.monotonic())
                 else:
                     files[name] = signature(info)
+                tree.folders[folder] = files
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -228,7 +230,7 @@ class PollingBackend:
 
     def _look_at_file(self, root: Root, tree: _Tree) -> None:
         folder, _, name = root.path.rpartition("/")
-        old = tree.folders.setdefault(folder, {})
+        old = tree.folders.get(folder) or {}
         try:
             info = os.stat(root.path)
         except OSError as error:
@@ -308,6 +310,8 @@ class PollingBackend:
                 info = entry.stat(follow_symlinks=False)
             except OSError as error:
                 _unless_away(error)
+                if isinstance(error, PermissionError):
+                    self._unreadable[path] = None
                 continue
             if known == (info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino, None):
                 new[name] = known
@@ -353,7 +357,7 @@ class _Tree:
         """Until the first look is over."""
         self.away = False
         """Could the last look not be finished?"""
-        self.folders: dict[str, dict[str, Signature]] = {}
+        self.folders: Known[Doubt | None] = Known(None)
 
 
 class _Folder(NamedTuple):

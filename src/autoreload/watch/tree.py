@@ -29,6 +29,8 @@ class Look(NamedTuple):
 
 AS_NEW = Look(0)
 """Everything in it is news."""
+NAMES_ONLY = Look(1 << 63, deep=False)
+"""Only what is not known by its name is news."""
 
 
 class Node:
