@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,8 +13,9 @@ import pytest
 from tests.e2e.tool import Project, Tool, autoreload, children
 from tests.kernel.mirror import maker
 
-OBEYS = 'while read -r order < "$ORDERS"; do eval "$order"; done'
-"""A shell that does what it is told, line by line."""
+RENAMES = 'import os, time; open("new", "w").write("own"); os.rename("new", "state.py"); time.sleep(5)'
+OBEYS = 'exec 3<>"$ORDERS"; while read -r order <&3; do eval "$order"; done'
+"""A shell that does what it is told, line by line. (Opened once, for both: no order gets lost between two.)"""
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def order(project: Project, what: str) -> None:
     "what",
     [
         "echo own > state.py",
-        "echo own > new; mv new state.py",
+        f"{sys.executable} -S -c '{RENAMES}' &",
         "(echo own > state.py; sleep 5) &",
         "bash -c '(echo own > state.py; sleep 5) &'",
         "setsid bash -c 'exec >/dev/null 2>&1; (sleep 0.1; echo own > state.py; sleep 5) & disown' &",

@@ -132,6 +132,64 @@ def test_a_folder_moved_while_its_deleted_file_is_being_told_of_loses_nothing(tr
     mirror.close()
 
 
+def test_a_folder_that_moves_while_it_is_looked_up_is_looked_up_again(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the time its path is tried, it is at another one: it is not taken for a stranger's."""
+    mirror = watch(tree)
+    (tree / "b" / "c" / "y.py").write_text("new")
+    real = os.readlink
+
+    def read_then_move(path: str) -> str:
+        found = real(path)
+        if found.endswith("/b/c"):
+            (tree / "b").rename(tree / "z")
+        return found
+
+    monkeypatch.setattr(os, "readlink", read_then_move)
+    assert f"{tree}/z/c/y.py" in {change.path for change in mirror.read()}
+    monkeypatch.setattr(os, "readlink", real)
+    mirror.settle()
+    assert not mirror.wrong()
+    mirror.close()
+
+
+def test_what_was_moved_out_of_a_folder_that_is_deleted_just_now_is_gone_from_there(tree: Path) -> None:
+    """The folder is there when its event is read, and gone when its former path is asked for."""
+    mirror = watch(tree)
+    places = mirror.backend._places  # type: ignore[attr-defined]
+    (tree / "b" / "c").rename(tree / "d")
+    forget = places.forget_paths
+
+    def forget_then_delete() -> None:
+        places.forget_paths = forget
+        forget()
+        (tree / "b").rmdir()
+
+    places.forget_paths = forget_then_delete
+    mirror.settle()
+    assert mirror.told[f"{tree}/b/c/y.py"] is Kind.VANISHED
+    assert not mirror.wrong()
+    mirror.close()
+
+
+def test_strangers_who_keep_moving_folders_do_not_keep_it_from_coming_to_rest(tree: Path) -> None:
+    """All that was moved in the tree is told, though folders of the same file system are moved all the time."""
+    mirror = watch(tree)
+    backend = mirror.backend
+    (tree / "b").rename(tree / "z")
+    beside = tree.parent / "beside" / "0"
+    beside.mkdir(parents=True)
+    for number in range(100):
+        beside.rename(beside := beside.with_name(str(number + 1)))
+        mirror.read()
+        if backend.told_until() and backend.deadline() is None:
+            break
+    assert number < 50
+    assert not mirror.wrong()
+    mirror.close()
+
+
 def test_a_nested_ignore_file_is_told_of_before_what_it_rules_is_judged(tree: Path) -> None:
     """Each folder on the way is listed once, when an event names one below it."""
     interest = Everything()

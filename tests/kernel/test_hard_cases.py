@@ -14,7 +14,7 @@ import pytest
 
 from autoreload.core.change import Kind
 from autoreload.watch.polling import PollingBackend
-from tests.kernel.cases import CASES, Case, close_all, ground
+from tests.kernel.cases import CASES, DEPTH, Case, close_all, ground
 from tests.kernel.mirror import MAKERS, Maker, Mirror, maker
 
 LAYERED = os.environ.get("AUTORELOAD_LAYERED") == "1"
@@ -80,6 +80,23 @@ def test_all_that_changed_is_told_and_nothing_else(make: Maker, tree: Path, case
     mirror.settle()
     assert not mirror.wrong()
     assert mirror.told.keys() == {*old, *new}
+    mirror.close()
+
+
+def test_a_tree_of_1200_levels_that_is_deleted_is_told_as_gone(make: Maker, tree: Path) -> None:
+    """Each of its files."""
+    path = str(tree)
+    for depth in range(DEPTH):
+        path += "/d"
+        os.mkdir(path)
+        if not depth % 100:
+            Path(f"{path}/f.py").write_text("deep")
+    mirror = Mirror(tree, make=make)
+    deep = {path for path in mirror.files if "/d/" in path}
+    subprocess.run(["rm", "-rf", tree / "d"], check=True)
+    mirror.settle()
+    assert mirror.told == dict.fromkeys(deep, Kind.VANISHED)
+    assert not mirror.wrong()
     mirror.close()
 
 
