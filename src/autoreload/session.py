@@ -20,7 +20,7 @@ from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import SOURCES
 from autoreload.core.habits import TOLD_AFTER, Habits
 from autoreload.core.loading import Loading
-from autoreload.linux.clock import changed_from_now, file_time
+from autoreload.linux.clock import SetBack, changed_from_now, file_time
 from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import activity, events
 from autoreload.process.family import Family
@@ -29,6 +29,7 @@ from autoreload.signals import ENDING
 
 if TYPE_CHECKING:
     from autoreload.core.filter import Rules
+    from autoreload.elsewhere import Elsewhere
     from autoreload.job import Job
     from autoreload.linux.signalfd import SignalFd
     from autoreload.process.command import Command
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from autoreload.process.terminal import Terminal
     from autoreload.report import Report
     from autoreload.scope import Scope
+    from autoreload.watch.aside import AsideBackend
     from autoreload.watch.linked import LinkedBackend
 
 FD_SETSIZE = 1024
@@ -69,7 +71,8 @@ class Session:
             )
         )
         self._scope: Scope
-        self._backend: LinkedBackend
+        self._elsewhere: Elsewhere
+        self._backend: AsideBackend | LinkedBackend
         self._content: Content | None = None
         self._content_told = False
         self._loading = Loading()
@@ -100,6 +103,7 @@ class Session:
     def _begin(self) -> None:
         """The command starts at once; the tree is looked at while it does. `since` makes up for the order. But where a
         backend was asked for by name, whether it works must be known before anything is started."""
+        self._clock = SetBack()
         since = file_time()
         rules = rules_for(self._job, self._command)
         chosen = self._job.settings
@@ -121,23 +125,31 @@ class Session:
 
     def _watch(self, rules: Rules, since: int) -> None:
         """Open the backend. UserError if it was asked for by name and does not work."""
+        from autoreload.elsewhere import Elsewhere
         from autoreload.scope import Scope
         from autoreload.watch.backend import Root
         from autoreload.watch.choose import open_backend
 
         chosen = self._job.settings
-        self._scope = Scope(
+        elsewhere = self._elsewhere = Elsewhere(chosen.backend, chosen.poll or None, self._runner.spare)
+        self._scope = elsewhere.interest = Scope(
             rules,
             (chosen.include, self._job.include_base),
             (chosen.ignore, self._job.ignore_base),
             os.environ,
             everything=chosen.explain,
+            disk=elsewhere,
         )
         roots = [Root(path, single=not os.path.isdir(path)) for path in self._job.roots]
         started = chosen.backend == "auto"
-        self._backend = open_backend(roots, self._scope, since, chosen.backend, chosen.poll or None, started)
+        self._backend = open_backend(
+            roots, self._scope, since, chosen.backend, chosen.poll or None, started, elsewhere.aside
+        )
+        self._checks.at_work = elsewhere.at_work
         if not chosen.no_content_check:
-            self._content = Content(self._scope, self._job.roots, self._command.directory, self._backend.links)
+            self._content = Content(
+                self._scope, self._job.roots, self._command.directory, elsewhere, self._backend.links
+            )
             if started and not chosen.postpone:
                 self._content.started(since)
             self._checks.compare_with(self._content)
@@ -149,6 +161,7 @@ class Session:
         if self._signals in ready:
             self._hear_signals(time.monotonic())
         now = time.monotonic()  # after a Ctrl-Z, that is much later
+        self._hear_of_clock(self._clock.by())
         self._hear_backend(now)
         if self._content is not None:
             self._content.told(self._backend.told_until())
@@ -224,6 +237,17 @@ class Session:
                 self._handle(life.Interrupted(number, from_terminal=told_all), now)
             elif code != SI_KERNEL:  # what the terminal sends, the command has got itself
                 self._runner.forward(number)
+
+    def _hear_of_clock(self, set_back: int) -> None:
+        if set_back:
+            self._backend.clock_set_back(set_back)
+            if self._content is not None:
+                self._content.distrust()
+            self._report.notice(
+                f"the clock was set back by {set_back / 1e9:.3g} s: every change counts until the next start",
+                "",
+                detail=True,
+            )
 
     def _hear_backend(self, now: float) -> None:
         changes = self._backend.read(now)
@@ -362,10 +386,8 @@ class Session:
     def _remove_stale_bytecode(self) -> None:
         if not self._sources:
             return
-        from autoreload.process.bytecode import remove_stale
-
         sources, self._sources = self._backend.links.names(self._sources), set()
-        for path, code in remove_stale(sources, os.environ, self._command.directory):
+        for path, code in self._elsewhere.remove_stale(sources, os.environ, self._command.directory):
             self._report.stale_bytecode(path, os.strerror(code))
 
 

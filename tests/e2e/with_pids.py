@@ -13,6 +13,7 @@ from pathlib import Path
 from autoreload import cli
 from autoreload.core.change import Change
 from autoreload.watch import choose
+from autoreload.watch.aside import Aside
 from autoreload.watch.backend import Judge, Root
 from autoreload.watch.combined import CombinedBackend
 from autoreload.watch.linked import LinkedBackend
@@ -36,6 +37,7 @@ def open_backend(
     backend: str = "auto",
     interval: float | None = None,
     started: bool = True,
+    aside: Aside | None = None,
 ) -> LinkedBackend:
     """In the place of that in `choose`; it is asked for no other backend than the default."""
     return LinkedBackend(roots, interest, since, lambda sieve, linked: Knowing(roots, sieve, since, linked=linked))

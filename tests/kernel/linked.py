@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from autoreload.core.change import Change, Kind
-from autoreload.watch.backend import Backend, Judge, Linked, Root
+from autoreload.watch.backend import Judge, Linked, Root
 from autoreload.watch.combined import CombinedBackend
 from autoreload.watch.fanotify import FanotifyBackend
 from autoreload.watch.fence import Fence
 from autoreload.watch.inotify import InotifyBackend
-from autoreload.watch.linked import LinkedBackend, Sieve
+from autoreload.watch.linked import Inner, LinkedBackend, Sieve
 from autoreload.watch.links import MOST
 from autoreload.watch.polling import PollingBackend
 from tests.kernel.mirror import PATIENCE, Everything, now_ns, quiet_moment
@@ -29,7 +29,7 @@ def backend(
 ) -> LinkedBackend:
     """One that follows links."""
 
-    def make(sieve: Sieve, linked: Linked) -> Backend:
+    def make(sieve: Sieve, linked: Linked) -> Inner:
         if name == "inotify":
             return InotifyBackend(roots, sieve, since, linked=linked)
         if name == "fanotify":

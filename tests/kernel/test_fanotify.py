@@ -264,6 +264,7 @@ def test_a_refusal_is_an_error_only_for_who_asked_for_fanotify(
     with pytest.raises(UserError, match=f"--backend fanotify does not work here .{errno.errorcode[code]}"):
         choose.open_backend([Root(str(tree))], Everything(), now_ns(), "fanotify")
     backend = choose.open_backend([Root(str(tree))], Everything(), now_ns())
+    assert isinstance(backend, LinkedBackend)
     assert isinstance(backend._main, CombinedBackend)
     assert isinstance(backend._main._kernel, InotifyBackend)
     assert backend.notices() == []

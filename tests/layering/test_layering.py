@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "config": {"errors", "settings"},
     "content": {"core", "linux"},
     "core": set(),
+    "elsewhere": EVERYTHING,
     "errors": set(),
     "git": set(),
     "job": {"settings"},

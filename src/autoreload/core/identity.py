@@ -94,6 +94,11 @@ class Identities:
         self._walked, self._whole = None, False
         self._touched = dict.fromkeys(self._touched)
 
+    def distrust(self) -> None:
+        """The moments that were taken down mean nothing any more: nothing is known before the next start."""
+        self.forget()
+        self._started, self._told = None, 0
+
     def heard(self, change: Change) -> None:
         """A change of a file was told, after what `told` said last."""
         path = change.path

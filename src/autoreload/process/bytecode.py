@@ -8,7 +8,7 @@ is read: `cp -p` and tar bring files with times years ago, and fool the cache as
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from autoreload.core.filter import SOURCES
@@ -25,18 +25,23 @@ class Failure(NamedTuple):
     errno: int
 
 
-def remove_stale(sources: Iterable[str], environ: Mapping[str, str], directory: str = "") -> list[Failure]:
+def remove_stale(
+    sources: Iterable[str],
+    environ: Mapping[str, str],
+    directory: str = "",
+    is_beyond: Callable[[str], bool] = lambda path: False,
+) -> list[Failure]:
     """Remove every cached file that Python would take for the present bytecode of one of the changed `sources`.
 
-    Of each tag (version) and optimisation level; also of what is imported by the name of a link in the same folder;
-    below PYTHONPYCACHEPREFIX too, if `environ`, that of the command, has it. A relative prefix belongs to `directory`,
-    where the command starts (default: the current one). Other files among the sources are passed over, and so is a
-    source that is gone: Python runs nothing cached without it.
+    Of each tag (version) and optimisation level; also of what is imported by the name of a link in the same folder, but
+    one that `is_beyond` where nobody should look; below PYTHONPYCACHEPREFIX too, if `environ`, that of the command, has
+    it. A relative prefix belongs to `directory`, where the command starts (default: the current one). Other files among
+    the sources are passed over, and so is a source that is gone: Python runs nothing cached without it.
     """
     prefix = environ.get("PYTHONPYCACHEPREFIX", "")
     if prefix:
         prefix = os.path.join(directory or os.getcwd(), prefix)
-    folders = _Folders()
+    folders = _Folders(is_beyond)
     failures: list[Failure] = []
     for source in sources:
         if not source.endswith(SOURCES):
@@ -58,14 +63,15 @@ def remove_stale(sources: Iterable[str], environ: Mapping[str, str], directory: 
 class _Folders:
     """What is in the folders; each is listed once, as a checkout may change thousands of files in one."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_beyond: Callable[[str], bool]) -> None:
+        self._is_beyond = is_beyond
         self._links: dict[str, list[tuple[str, int, int]]] = {}
         self._cached: dict[str, dict[str, list[str]]] = {}
 
     def links(self, parent: str, status: os.stat_result) -> list[str]:
         """The names of the symbolic links in this folder that lead to that file."""
         if parent not in self._links:
-            self._links[parent] = _links(parent)
+            self._links[parent] = _links(parent, self._is_beyond)
         return [
             name for name, device, inode in self._links[parent] if (device, inode) == (status.st_dev, status.st_ino)
         ]
@@ -77,13 +83,13 @@ class _Folders:
         return self._cached[cache].get(os.path.splitext(name)[0], [])
 
 
-def _links(parent: str) -> list[tuple[str, int, int]]:
+def _links(parent: str, is_beyond: Callable[[str], bool]) -> list[tuple[str, int, int]]:
     """The links to sources in this folder: their names, the device and the inode that each leads to."""
     found = []
     try:
         with os.scandir(parent) as entries:
             for entry in entries:
-                if entry.is_symlink() and entry.name.endswith(SOURCES):
+                if entry.is_symlink() and entry.name.endswith(SOURCES) and not is_beyond(entry.path):
                     try:
                         status = entry.stat()
                     except OSError:

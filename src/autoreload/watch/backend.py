@@ -78,6 +78,9 @@ class Backend(Protocol):
     def rejudge(self) -> None:
         """The interest has changed its mind about directories: judge all of them again, in later slices."""
 
+    def clock_set_back(self, by: int) -> None:
+        """Every moment before this call (CLOCK_REALTIME_COARSE) was too late by so many ns."""
+
     def notices(self) -> list[Notice]:
         """What there is to say since the last call."""
 

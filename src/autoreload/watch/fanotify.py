@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autoreload.core.change import Change
 from autoreload.linux.clock import file_time
@@ -33,9 +33,11 @@ from autoreload.linux.fanotify import (
     Fanotify,
     parse,
 )
+from autoreload.linux.mounts import is_below
 from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.cover import Cover
 from autoreload.watch.file_events import FileEvents
+from autoreload.watch.mounted import real_path
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import RememberingOutbox
 from autoreload.watch.places import NOWHERE, ROUNDS, Anchor, Places
@@ -78,12 +80,14 @@ class FanotifyBackend:
         since: int,
         unlimited: bool = True,
         linked: Linked | None = None,
+        fences: Collection[str] = (),
     ) -> None:
-        """`since`: CLOCK_REALTIME_COARSE, ns. `linked`: see `Walk`; for its sake all folders are looked at."""
+        """`since`: CLOCK_REALTIME_COARSE, ns. `linked`: see `Walk`; for its sake all folders are looked at. `fences`:
+        see mounted.py."""
         self._kernel = Fanotify(unlimited)
         self._outbox = RememberingOutbox()
         self._anchors = [Anchor(root) for root in dict.fromkeys(roots)]
-        self._places = Places(interest, self._anchors)
+        self._places = Places(interest, self._anchors, fences)
         self._interest = interest
         self._walk = Walk(self._places, self._outbox, linked)
         self._files = FileEvents(self._places, self._outbox, self._walk)
@@ -156,6 +160,12 @@ class FanotifyBackend:
         self._look_for_changes(self.good, lossy=False)
         self._deadline = 0.0
 
+    def clock_set_back(self, by: int) -> None:
+        """What is being looked at, is by times that mean nothing: look again."""
+        self.good -= by
+        self._look_for_changes(self.good, lossy=False)
+        self._deadline = 0.0
+
     def notices(self) -> list[Notice]:
         """What could not be read."""
         if not self._walk.unreadable:
@@ -173,17 +183,24 @@ class FanotifyBackend:
         """Mount points below the roots whose file system cannot be watched."""
         return list(self._cover.uncovered)
 
+    def mounted(self, path: str) -> None:
+        """As `mounts_changed`, at one path."""
+        self.mounts_changed([path])
+
     def mounts_changed(self, points: list[str]) -> None:
         """Something was mounted or unmounted, at these paths below the roots: look at what is there now.
 
         What was there before is told as gone if it was ever told of: the rest of it nobody has listed.
         """
+        self._places.forget_verdicts()
         for anchor in self._anchors:
             self._find(anchor, moved=False)
         self._update_cover()
         self._outbox.verify(self._walk.tell_truth)
-        for point in points:
-            real = os.path.realpath(point)
+        fences = self._places.fences
+        for real in (real_path(point, fences) for point in points):
+            if any(is_below(real, fence) for fence in fences):
+                continue
             self._walk.push(Visit(real, self._places.told((real,))))
         self._deadline = 0.0
 

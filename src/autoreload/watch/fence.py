@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from autoreload.linux.mounts import Mount, mount_of, mounts
 from autoreload.watch.mounted import PSEUDO, is_remote
@@ -14,9 +14,10 @@ NO_FILES = frozenset(("/proc", "/sys", "/dev"))
 class Fence:
     """What may be looked at for the sake of a link. Asks the table of mounts only, never the file systems."""
 
-    def __init__(self, table: Callable[[], list[Mount]] = mounts) -> None:
-        """`table` gives all mounts."""
+    def __init__(self, table: Callable[[], list[Mount]] = mounts, closed: Collection[str] = ()) -> None:
+        """`table` gives all mounts. `closed`: mount points that are somebody else's concern."""
         self._table = table
+        self._closed = closed
         self._open: dict[str, bool] | None = None
         self._remote: frozenset[str] = frozenset()
 
@@ -35,6 +36,7 @@ class Fence:
             self._open[mount.point.rstrip("/")] = (
                 mount.point not in NO_FILES
                 and mount.kind not in PSEUDO
+                and mount.point not in self._closed
                 and (mount.id in used or not is_remote(mount.kind))
             )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Protocol
 
@@ -90,8 +90,10 @@ class Forest:
         spill: Spill | None,
         linked: Linked | None = None,
         guide: Guide | None = None,
+        fences: Collection[str] = (),
     ) -> None:
-        """`linked` is told of each link, and says whether it leads to a folder. `guide`: the trees are behind links."""
+        """`linked` is told of each link, and says whether it leads to a folder. `guide`: the trees are behind links.
+        `fences`: mount points that must not be touched on the way to a root, see mounted.py."""
         self.kernel = kernel
         self.interest = interest
         self.outbox = outbox
@@ -102,6 +104,7 @@ class Forest:
         """By watch descriptor. Several: one inode reached by several paths (bind mounts, overlapping roots)."""
         self.roots: set[str] = set()
         """Folders that are roots: each is a tree of its own, left out by a tree around it."""
+        self.fences = fences
         self.guarded: Callable[[int], bool] = lambda wd: False
         """Is this watch needed by something that is not in a tree?"""
         self.unreadable: dict[str, None] = {}
@@ -376,6 +379,17 @@ class Forest:
         node.set_names([node.only])
         if info.st_ctime_ns >= look.since or not (known or quiet):
             self.outbox.tell(Kind.APPEARED, node.told, synthesized=True)
+
+    def tell_everything(self) -> int:
+        """Give up finding out what changed: anything may have. How many files that are."""
+        count = 0
+        for nodes in list(self.nodes.values()):
+            for node in nodes:
+                for name in node.known():
+                    count += 1
+                    path = node.told if isinstance(node, FileNode) else f"{node.path()}/{name}"
+                    self.outbox.tell(Kind.APPEARED, path, synthesized=True)
+        return count
 
 
 class _Folders:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
@@ -32,7 +32,7 @@ from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.batch import Batch
 from autoreload.watch.created import Doubts
 from autoreload.watch.forest import NAMES, Forest, Guide, Spill
-from autoreload.watch.notices import limit_notice, unreadable_notice
+from autoreload.watch.notices import flood_notice, limit_notice, unreadable_notice
 from autoreload.watch.outbox import Outbox
 from autoreload.watch.rescue import Rescue
 from autoreload.watch.roots import MOVED, Anchors
@@ -73,11 +73,13 @@ class InotifyBackend:
         spill: Spill | None = None,
         linked: Linked | None = None,
         guide: Guide | None = None,
+        fences: Collection[str] = (),
     ) -> None:
-        """`since`: CLOCK_REALTIME_COARSE, ns. `spill` takes what cannot be watched. `linked`, `guide`: see `Forest`."""
+        """`since`: CLOCK_REALTIME_COARSE, ns. `spill` takes what cannot be watched. `linked`, `guide`, `fences`: see
+        `Forest`."""
         self._kernel = Inotify()
         self._outbox = Outbox()
-        self._forest = Forest(self._kernel, interest, self._outbox, spill, linked, guide)
+        self._forest = Forest(self._kernel, interest, self._outbox, spill, linked, guide, fences)
         self._anchors = Anchors(list(dict.fromkeys(roots)), self._forest)
         self._interest = interest
         self._starting = True
@@ -152,6 +154,13 @@ class InotifyBackend:
                 self._forest.push(anchor.node, Look(self._good, quiet=True))
         self._deadline = 0.0
 
+    def clock_set_back(self, by: int) -> None:
+        """Look at everything, as if events had been lost: what is being looked at, is by times that mean nothing."""
+        self._good, self._since = self._good - by, self._since - by
+        if self._forest.busy or self._starting or self._rescue is not None:
+            self._rescue = None
+            self._events_lost()
+
     def notices(self) -> list[Notice]:
         """What could not be read, and what could not be watched."""
         notices, self._notices = self._notices, []
@@ -182,16 +191,7 @@ class InotifyBackend:
     def mounted(self, path: str) -> None:
         """Something was mounted at `path`, or unmounted and is still mounted elsewhere, of which inotify does not tell:
         look at what is there now."""
-        forest = self._forest
-        for anchor in self._anchors.all:
-            node, top = anchor.node, anchor.root.path.rstrip("/")
-            if anchor.root.single or node is None or not path.startswith(top + "/"):
-                continue
-            *above, name = path[len(top) + 1 :].split("/")
-            for step in above:
-                node = node.kid(step) if node is not None else None
-            if node is not None and node.listed and self._interest.wants_directory(path):
-                forest.settle(node, name, path, AS_NEW)
+        self._anchors.mounted(path)
         self._deadline = 0.0
 
     def look_up(self, root: Root, known: Look, new: Look) -> None:
@@ -433,16 +433,4 @@ class InotifyBackend:
 
     def _tell_everything(self) -> None:
         """Give up finding out what changed: anything may have."""
-        count = 0
-        for nodes in list(self._forest.nodes.values()):
-            for node in nodes:
-                for name in node.known():
-                    count += 1
-                    path = node.told if isinstance(node, FileNode) else f"{node.path()}/{name}"
-                    self._outbox.tell(Kind.APPEARED, path, synthesized=True)
-        self._notices.append(
-            Notice(
-                f"changes come faster than they can be read: taking all {count} watched files as changed",
-                "ignore what is written all the time, or raise fs.inotify.max_queued_events",
-            )
-        )
+        self._notices.append(flood_notice(self._forest.tell_everything()))

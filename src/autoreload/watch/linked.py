@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
 from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
@@ -24,7 +25,15 @@ from autoreload.watch.tree import AS_NEW, Look
 SLICE = 0.005
 """s of looking up links in one `read`."""
 
-Make = Callable[["Sieve", Linked], Backend]
+
+class Inner(Backend, Protocol):
+    """A backend that can be told of mounts."""
+
+    def mounted(self, path: str) -> None:
+        """What may not be touched has come to be at this path, or is no longer there."""
+
+
+Make = Callable[["Sieve", Linked], Inner]
 """Makes the backend for the roots."""
 
 
@@ -60,11 +69,13 @@ class LinkedBackend:
         interval: float | None = None,
         most: int = MOST,
         fence: Fence | None = None,
+        fences: Collection[str] = (),
     ) -> None:
         """`make`: makes the backend for the roots. `polled`, `interval`: poll what is behind links as well, so often.
-        OSError as `make` raises it.
+        `fences`: mount points that are somebody else's concern, see mounted.py. OSError as `make` raises it.
         """
-        self.links = Links(roots, interest, most, fence)
+        self.links = Links(roots, interest, most, fence or Fence(closed=fences), fences)
+        self._fences = fences
         self._interest = interest
         self._sieve = Sieve(interest, self.links)
         self._polled, self._interval = polled, interval
@@ -121,6 +132,17 @@ class LinkedBackend:
             self.links.starting, self._since = True, file_time()
         for part in self._all():
             part.rejudge()
+        self.links.recheck()
+
+    def clock_set_back(self, by: int) -> None:
+        """All."""
+        self._since = max(0, self._since - by)
+        for part in self._all():
+            part.clock_set_back(by)
+
+    def mounted(self, path: str) -> None:
+        """What may not be touched has come to be at this path, or is no longer there."""
+        self._main.mounted(path)
         self.links.recheck()
 
     def notices(self) -> list[Notice]:
@@ -198,11 +220,11 @@ class LinkedBackend:
         if self._parts():
             return
         interest, links = self._sieve, self.links
-        self._polling = PollingBackend((), interest, self._since, self._interval, links.met, links)
+        self._polling = PollingBackend((), interest, self._since, self._interval, links.met, links, self._fences)
         if self._polled or self._epoll is None:
             return
         try:
-            self._inotify = InotifyBackend((), interest, self._since, self._polling, links.met, links)
+            self._inotify = InotifyBackend((), interest, self._since, self._polling, links.met, links, self._fences)
         except OSError:
             return  # no instance is left
         self._epoll.register(self._inotify.fileno(), select.EPOLLIN)

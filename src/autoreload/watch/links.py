@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from autoreload.core.change import Change, Kind
 from autoreload.linux.mounts import is_below
 from autoreload.watch.backend import Judge, Notice, Root
 from autoreload.watch.compared import difference
 from autoreload.watch.fence import Fence
+from autoreload.watch.mounted import real_path
 from autoreload.watch.notices import fenced_notice, too_much_notice
 from autoreload.watch.way import Way, trace
 
@@ -58,7 +59,16 @@ class Link:
 class Links:
     """All links below some roots."""
 
-    def __init__(self, roots: Sequence[Root], interest: Judge, most: int = MOST, fence: Fence | None = None) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        interest: Judge,
+        most: int = MOST,
+        fence: Fence | None = None,
+        fences: Collection[str] = (),
+    ) -> None:
+        """`fences`: mount points that must not be touched, see mounted.py."""
+        self._fences = fences
         self._roots = list(roots)
         self._interest = interest
         self._most = most
@@ -116,7 +126,7 @@ class Links:
         found = set(paths)
         if not self.links:
             return found
-        reals = {os.path.realpath(path) for path in found}
+        reals = {real_path(path, self._fences) for path in found}
         for link in self.links.values():
             if link.real is not None:
                 found |= {link.path + real[len(link.real) :] for real in reals if is_below(real, link.real)}
@@ -302,12 +312,12 @@ class Links:
 
     def _may_look(self, path: str) -> bool:
         if not self._fence.built:
-            self._fence.build([os.path.realpath(root.path) for root in self._roots])
+            self._fence.build([real_path(root.path, self._fences) for root in self._roots])
         return self._fence.allows(path)
 
     def _root_reals(self) -> dict[str, Root]:
         if not self._reals:
-            self._reals = {os.path.realpath(root.path).rstrip("/"): root for root in self._roots}
+            self._reals = {real_path(root.path, self._fences).rstrip("/"): root for root in self._roots}
         return self._reals
 
     def _target(self, way: Way) -> tuple[str | None, bool, str]:

@@ -68,6 +68,27 @@ def fenced_notice(path: str, real: str) -> Notice:
     return Notice(f"not following {path}: {real or '/'} is no folder of files, or on another machine", detail=True)
 
 
+def flood_notice(count: int) -> Notice:
+    """Events were lost again and again."""
+    return Notice(
+        f"changes come faster than they can be read: taking all {count} watched files as changed",
+        "ignore what is written all the time, or raise fs.inotify.max_queued_events",
+    )
+
+
+def silent_notice(point: str, kind: str, why: str = "") -> Notice:
+    """A file system does not answer."""
+    return Notice(
+        f"{point} ({kind}) does not answer{f' ({why})' if why else ''}: changes on it go unnoticed until it does",
+        "see to its server or its daemon, or unmount it (umount -l)",
+    )
+
+
+def answers_notice(point: str, kind: str) -> Notice:
+    """It does again."""
+    return Notice(f"{point} ({kind}) answers again: what changed on it meanwhile is told now")
+
+
 def unreadable_notice(paths: list[str]) -> Notice:
     """Directories that may not be read."""
     if len(paths) == 1:

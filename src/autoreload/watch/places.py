@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Collection
 from typing import NamedTuple
 
 from autoreload.linux.fanotify import file_system, open_key
@@ -77,9 +78,11 @@ class Move:
 class Places:
     """All that is known of directories."""
 
-    def __init__(self, interest: Interest, anchors: list[Anchor]) -> None:
+    def __init__(self, interest: Interest, anchors: list[Anchor], fences: Collection[str] = ()) -> None:
+        """`fences`: mount points that must not be touched, see fences.py."""
         self.interest = interest
         self.anchors = anchors
+        self.fences = fences
         self.views: dict[bytes, list[str]] = {}
         """By file system: the mount points through which what is on it may be seen from the roots."""
         self.circular: set[str] = set()
@@ -98,7 +101,7 @@ class Places:
 
     def see(self) -> list[Mount]:
         """Find out through which mounts the roots are seen: those mounts, each file system's roots first."""
-        table = mounts()
+        table = [mount for mount in mounts() if not any(is_below(mount.point, fence) for fence in self.fences)]
         wanted: dict[int, Mount] = {}
         self.views, self.circular = {}, set()
         reals = [anchor.real for anchor in self.anchors if anchor.real is not None and not anchor.root.single]
@@ -124,7 +127,7 @@ class Places:
         for anchor in self.anchors:
             for folder, name in anchor.steps:
                 path = f"{folder}/{name}"
-                if anchor.root.single or not os.path.lexists(path) or os.path.islink(path):
+                if anchor.root.single or path in self.fences or not os.path.lexists(path) or os.path.islink(path):
                     found.add(folder)
         return found
 

@@ -1,10 +1,10 @@
-"""Where the backend on inotify is with looking at everything again."""
+"""What is known of a rescue: looking at everything, because events were lost."""
 
 from __future__ import annotations
 
 
 class Rescue:
-    """Looking at everything, because events were lost."""
+    """It goes on in rounds, until none were lost meanwhile."""
 
     __slots__ = ("again", "began", "resume_at", "rounds", "since")
 

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 
 from autoreload.linux.inotify import IN_DELETE_SELF, IN_DONT_FOLLOW, IN_MASK_ADD, IN_MOVE_SELF, IN_ONLYDIR
+from autoreload.linux.mounts import is_below
 from autoreload.watch.backend import Root
 from autoreload.watch.forest import NAMES, TREE, Forest
 from autoreload.watch.tree import AS_NEW, GONE, POLLED, FileNode, Look, Node
@@ -87,18 +88,43 @@ class Anchors:
         self.all.pop(anchor, None)
         self._by_path.pop(anchor.root.path, None)
 
+    def mounted(self, path: str) -> None:
+        """Something was mounted at `path`, or unmounted: look at what is there now."""
+        forest = self._forest
+        for anchor in self.all:
+            node, top = anchor.node, anchor.root.path.rstrip("/")
+            if is_below(anchor.root.path, path):
+                self.find(anchor, known=None)
+                continue
+            if anchor.root.single or node is None or not path.startswith(top + "/"):
+                continue
+            *above, name = path[len(top) + 1 :].split("/")
+            for step in above:
+                node = node.kid(step) if node is not None else None
+            if node is None or not node.listed:
+                continue
+            if forest.interest.wants_directory(path):
+                forest.settle(node, name, path, AS_NEW)
+            elif (kid := node.kid(name)) is not None:
+                forest.detach(kid)  # it is covered by what others look after
+
     def find(self, anchor: Anchor, known: Look | None, new: Look = AS_NEW) -> None:
         """Look the root up again. If it is the directory it was, look at it as `known`, else at what it is as `new`."""
         guide = self._forest.guide
         anchor.blind = False
         if guide is None:
-            way = trace(anchor.root.path, lambda folder: self._watch(anchor, folder, AWAKE))
+            way = trace(anchor.root.path, lambda folder: self._watch(anchor, folder, AWAKE), fences=self._forest.fences)
             found = self._node(anchor, way)
         else:
             if not guide.has(anchor.root.path):
                 self.drop(anchor)
                 return
-            way = trace(anchor.root.path, lambda folder: self._watch(anchor, folder, AWAKE), guide.may_look)
+            way = trace(
+                anchor.root.path,
+                lambda folder: self._watch(anchor, folder, AWAKE),
+                guide.may_look,
+                self._forest.fences,
+            )
             root = guide.judge(anchor.root.path, way)
             if not guide.has(anchor.root.path):
                 self._hold(anchor, _awaited(way, lambda step: False))  # with what was watched just now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 _MAX_LINKS = 40
@@ -33,10 +33,16 @@ class Way(NamedTuple):
     """What was not looked up."""
 
 
-def trace(path: str, watch: Callable[[str], int], may_look: Callable[[str], bool] = lambda path: True) -> Way:
+def trace(
+    path: str,
+    watch: Callable[[str], int],
+    may_look: Callable[[str], bool] = lambda path: True,
+    fences: Collection[str] = (),
+) -> Way:
     """Look `path` up name by name, each after `watch` was called with the directory it is looked up in.
 
-    `may_look`: asked before that; what it denies (a file system that may hang) is taken for missing.
+    `may_look`: asked before that; what it denies is taken for missing. What is at one of the `fences` (a file system
+    that may hang) is not touched either, but the directory around it is watched.
     """
     steps: list[Step] = []
     todo = path.split("/")[::-1]
@@ -51,6 +57,8 @@ def trace(path: str, watch: Callable[[str], int], may_look: Callable[[str], bool
         if not may_look(f"{here}/{name}"):
             return Way(steps, None, whole=False, blocked=f"{here}/{name}")
         wd = watch(here or "/")
+        if f"{here}/{name}" in fences:
+            return Way([*steps, Step(wd, here, name, False)], None, whole=False, blocked=f"{here}/{name}")
         try:
             target = os.readlink(f"{here}/{name}")
         except OSError as error:
