@@ -37,7 +37,8 @@ def open_backend(
 
     `since`: CLOCK_REALTIME_COARSE (ns), read before the command was started. `backend`: what is tried first.
     `interval`: s between two looks of a backend that polls. `started`: is the command running already? Else what
-    happened before this returns does not matter. `aside`: who looks at file systems that may not answer; None: the backend itself.
+    happened before this returns does not matter. `aside`: who looks at file systems that may not answer; None: the
+    backend itself.
     """
 
     def open_inner(interest: Judge, fences: Collection[str] = ()) -> LinkedBackend:
