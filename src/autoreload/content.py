@@ -41,6 +41,28 @@ class Interest(Protocol):
         """Can a change of this file restart the command?"""
 
 
+class Links(Protocol):
+    """Which links are followed."""
+
+    def follows(self, folder: str) -> bool:
+        """Is this folder, at a link or behind one, watched under this path?"""
+
+    def is_alias(self, path: str) -> bool:
+        """Is this behind a link that leads to what is told of by other paths?"""
+
+
+class NoLinks:
+    """None is."""
+
+    def follows(self, folder: str) -> bool:
+        """No."""
+        return False
+
+    def is_alias(self, path: str) -> bool:
+        """No."""
+        return False
+
+
 class Reading(NamedTuple):
     """What was found at a path."""
 
@@ -110,8 +132,9 @@ def _digest(data: bytes) -> bytes:
 class Content:
     """Knows what the files were at the last start, and says whether they still are that."""
 
-    def __init__(self, interest: Interest, roots: Sequence[str], directory: str) -> None:
-        """`directory`: where the command is started."""
+    def __init__(self, interest: Interest, roots: Sequence[str], directory: str, links: Links | None = None) -> None:
+        """`directory`: where the command is started. `links`: those that are followed, default: none."""
+        self._links = links or NoLinks()
         self._interest = interest
         self._roots = list(dict.fromkeys(roots))
         self._places = [*self._roots, directory]
@@ -232,13 +255,19 @@ class Content:
                 continue
             with entries:
                 prefix = folder.rstrip("/") + "/"
+                behind = self._links.follows(folder)
                 try:
                     for entry in entries:
                         path = prefix + entry.name
-                        if entry.is_dir(follow_symlinks=False):
-                            if wants(path):
+                        if entry.is_symlink():
+                            if self._links.follows(path):
                                 todo.append(path)
-                        elif counts(path) and entry.is_file():
+                            elif counts(path) and os.path.isfile(path):
+                                yield path
+                        elif entry.is_dir(follow_symlinks=False):
+                            if self._links.follows(path) if behind else wants(path):
+                                todo.append(path)
+                        elif counts(path) and entry.is_file(follow_symlinks=False):
                             yield path
                         yield ""
                 except OSError:
@@ -263,7 +292,9 @@ class Content:
 
     def _is_same(self, path: str) -> bool:
         was = self._known.was(path)
-        if was is None or read(path, content=not was.startswith(_BY_TIME), expected=was).identity != was:
+        if was is None or self._links.is_alias(path):
+            return False
+        if read(path, content=not was.startswith(_BY_TIME), expected=was).identity != was:
             return False
         if not self._known.was_exposed(path):
             return True

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from autoreload.process.terminal import Terminal
     from autoreload.report import Report
     from autoreload.scope import Scope
-    from autoreload.watch.backend import Backend
+    from autoreload.watch.linked import LinkedBackend
 
 FD_SETSIZE = 1024
 RECHECK = 0.5
@@ -69,7 +69,7 @@ class Session:
             )
         )
         self._scope: Scope
-        self._backend: Backend
+        self._backend: LinkedBackend
         self._content: Content | None = None
         self._content_told = False
         self._loading = Loading()
@@ -137,7 +137,7 @@ class Session:
         started = chosen.backend == "auto"
         self._backend = open_backend(roots, self._scope, since, chosen.backend, chosen.poll or None, started)
         if not chosen.no_content_check:
-            self._content = Content(self._scope, self._job.roots, self._command.directory)
+            self._content = Content(self._scope, self._job.roots, self._command.directory, self._backend.links)
             if started and not chosen.postpone:
                 self._content.started(since)
             self._checks.compare_with(self._content)
@@ -364,7 +364,7 @@ class Session:
             return
         from autoreload.process.bytecode import remove_stale
 
-        sources, self._sources = self._sources, set()
+        sources, self._sources = self._backend.links.names(self._sources), set()
         for path, code in remove_stale(sources, os.environ, self._command.directory):
             self._report.stale_bytecode(path, os.strerror(code))
 

@@ -11,6 +11,7 @@ from autoreload.watch import inotify
 from autoreload.watch.forest import Forest
 from autoreload.watch.tree import Look, Node
 from tests.kernel import fuzz
+from tests.kernel.mirror import MAKERS
 
 SCRIPTS = int(os.environ.get("AUTORELOAD_FUZZ_SCRIPTS", "20"))
 GAP = 0.0005
@@ -28,6 +29,15 @@ def failures(outcomes: list[fuzz.Outcome]) -> list[fuzz.Outcome]:
 def test_no_change_is_missed_whatever_two_writers_do(settled: bool) -> None:
     """No file is stale, no directory unwatched, no watch leaked after any script."""
     outcomes = [fuzz.run(seed, settled=settled) for seed in range(1, SCRIPTS + 1)]
+    assert not failures(outcomes)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120 + SCRIPTS)
+@pytest.mark.parametrize("name", ["polling", "auto"])
+def test_no_change_is_missed_by_the_others(name: str) -> None:
+    """Fanotify has its own, in test_fanotify.py; a part that is polled, in test_limits.py."""
+    outcomes = [fuzz.run(seed, make=MAKERS[name]) for seed in range(3001, 3001 + SCRIPTS // 2)]
     assert not failures(outcomes)
 
 

@@ -112,8 +112,8 @@ class Identities:
         self._touched[path] = was
 
     def told(self, until: int) -> None:
-        """Everything that happened before `until` has been heard."""
-        self._told = until
+        """Everything that happened before `until` has been heard. 0: nobody knows; what was heard before, was."""
+        self._told = max(self._told, until)
         confirmed = []
         for path, (at, identity) in self._unconfirmed.items():
             if at >= until:

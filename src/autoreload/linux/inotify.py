@@ -9,6 +9,7 @@ from typing import NamedTuple
 from autoreload.linux.libc import checked, function
 
 IN_MODIFY = 0x2
+IN_ATTRIB = 0x4
 IN_CLOSE_WRITE = 0x8
 IN_MOVED_FROM = 0x40
 IN_MOVED_TO = 0x80

@@ -13,8 +13,9 @@ import resource
 from collections.abc import Sequence
 
 from autoreload.errors import UserError
-from autoreload.watch.backend import Backend, Interest, Notice, Root
+from autoreload.watch.backend import Backend, Interest, Judge, Linked, Notice, Root
 from autoreload.watch.combined import AUTO, FANOTIFY, INOTIFY, CombinedBackend
+from autoreload.watch.linked import LinkedBackend, Sieve
 from autoreload.watch.notices import descriptors_notice, instances_notice, refused_notice
 from autoreload.watch.polling import PollingBackend
 
@@ -23,30 +24,45 @@ POLLING = "polling"
 
 def open_backend(
     roots: Sequence[Root],
-    interest: Interest,
+    interest: Judge,
     since: int,
     backend: str = AUTO,
     interval: float | None = None,
     started: bool = True,
-) -> Backend:
+) -> LinkedBackend:
     """A backend for `roots` that works here, however badly; its notices say how badly.
 
     `since`: CLOCK_REALTIME_COARSE (ns), read before the command was started. `backend`: `auto`, or what it must be;
     UserError if that does not work here. `interval`: s between two looks of a backend that polls. `started`: is the
     command running already? Else what happened before this returns does not matter.
     """
+
+    def poll(sieve: Sieve, linked: Linked) -> Backend:
+        return PollingBackend(roots, sieve, since, interval, linked)
+
+    def listen(how: str) -> LinkedBackend:
+        def make(sieve: Sieve, linked: Linked) -> Backend:
+            return CombinedBackend(roots, sieve, since, how, started, linked=linked)
+
+        return LinkedBackend(roots, interest, since, make)
+
     if backend == POLLING:
-        return PollingBackend(roots, interest, since, interval)
+        return LinkedBackend(roots, interest, since, poll, polled=True, interval=interval)
     try:
-        return CombinedBackend(roots, interest, since, backend, started)
+        return listen(backend)
     except OSError as error:
         if backend != AUTO:
             raise _refusal(backend, error) from None
         why = _why(error)
     try:
-        return CombinedBackend(roots, interest, since, FANOTIFY)
+        return listen(FANOTIFY)
     except OSError:
-        return PolledBackend(roots, interest, since, why)
+        pass
+
+    def give_in(sieve: Sieve, linked: Linked) -> Backend:
+        return PolledBackend(roots, sieve, since, why, linked)
+
+    return LinkedBackend(roots, interest, since, give_in, polled=True)
 
 
 def _refusal(backend: str, error: OSError) -> UserError:
@@ -79,8 +95,10 @@ def _why(error: OSError) -> Notice:
 class PolledBackend(PollingBackend):
     """Polls, and says once why."""
 
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, why: Notice) -> None:
-        super().__init__(roots, interest, since)
+    def __init__(
+        self, roots: Sequence[Root], interest: Interest, since: int, why: Notice, linked: Linked | None = None
+    ) -> None:
+        super().__init__(roots, interest, since, linked=linked)
         self._why: Notice | None = why
 
     def notices(self) -> list[Notice]:

@@ -8,12 +8,13 @@ import select
 from collections.abc import Collection, Sequence
 
 from autoreload.core.change import Change, Kind
-from autoreload.watch.backend import Interest, Notice, Root
-from autoreload.watch.fanotify import NEVER, FanotifyBackend
+from autoreload.watch.backend import Interest, Linked, Notice, Root
+from autoreload.watch.fanotify import FanotifyBackend
 from autoreload.watch.inotify import InotifyBackend
 from autoreload.watch.mounted import Mounted
 from autoreload.watch.notices import limit_notice, remote_notice
 from autoreload.watch.polling import PollingBackend
+from autoreload.watch.walk import NEVER
 
 AUTO, INOTIFY, FANOTIFY = "auto", "inotify", "fanotify"
 
@@ -34,19 +35,22 @@ class CombinedBackend:
         how: str = AUTO,
         started: bool = True,
         mounted: Mounted | None = None,
+        linked: Linked | None = None,
     ) -> None:
-        """`how`: AUTO, INOTIFY or FANOTIFY. `started`: see `open_backend`. OSError as for those backends."""
-        self._roots, self._interest = roots, interest
-        self._polling = PollingBackend((), interest, since)
+        """`how`: AUTO, INOTIFY or FANOTIFY. `started`: see `open_backend`. `linked`: see `Forest`. OSError as for those
+        backends.
+        """
+        self._roots, self._interest, self._linked = roots, interest, linked
+        self._polling = PollingBackend((), interest, since, linked=linked)
         self._inotify: InotifyBackend | None = None
         self._fanotify: FanotifyBackend | None = None
         self._limit_told = False
         self._may_switch = how == AUTO
         self._notices: list[Notice] = []
         if how != FANOTIFY:
-            self._inotify = InotifyBackend(roots, interest, since, spill=self._polling)
+            self._inotify = InotifyBackend(roots, interest, since, spill=self._polling, linked=linked)
         else:
-            self._fanotify = FanotifyBackend(roots, interest, since if started else NEVER)
+            self._fanotify = FanotifyBackend(roots, interest, since if started else NEVER, linked=linked)
         self._mounted = mounted or Mounted(roots)
         self._epoll = select.epoll()
         self._epoll.register(self._kernel.fileno(), select.EPOLLIN)
@@ -124,7 +128,7 @@ class CombinedBackend:
     def _switch(self, inotify: InotifyBackend) -> None:
         """The limit of watches is reached: fanotify needs none."""
         try:
-            fanotify = FanotifyBackend(self._roots, self._interest, inotify.good)
+            fanotify = FanotifyBackend(self._roots, self._interest, inotify.good, linked=self._linked)
         except OSError:
             return
         self._epoll.unregister(inotify.fileno())
@@ -137,7 +141,7 @@ class CombinedBackend:
     def _fall_back(self, fanotify: FanotifyBackend, error: OSError) -> None:
         """A root has come to be where fanotify does not reach."""
         try:
-            inotify = InotifyBackend(self._roots, self._interest, fanotify.good, spill=self._polling)
+            inotify = InotifyBackend(self._roots, self._interest, fanotify.good, self._polling, self._linked)
         except OSError:
             fanotify.broken = None  # nothing better is to be had
             return

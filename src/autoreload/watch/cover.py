@@ -18,7 +18,7 @@ from autoreload.linux.fanotify import (
 )
 from autoreload.linux.mounts import is_below
 from autoreload.watch.places import Anchor, Places
-from autoreload.watch.roots import Way, trace
+from autoreload.watch.way import Way, trace
 
 MASK = FAN_CREATE | FAN_DELETE | FAN_RENAME | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_ONDIR
 

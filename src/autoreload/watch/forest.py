@@ -17,6 +17,7 @@ from typing import Protocol
 
 from autoreload.core.change import Kind
 from autoreload.linux.inotify import (
+    IN_ATTRIB,
     IN_CLOSE_WRITE,
     IN_CREATE,
     IN_DELETE,
@@ -29,9 +30,11 @@ from autoreload.linux.inotify import (
     IN_ONLYDIR,
     Inotify,
 )
-from autoreload.watch.backend import Interest, Root
+from autoreload.watch.backend import Interest, Linked, Root
 from autoreload.watch.outbox import Outbox
 from autoreload.watch.tree import AS_NEW, GONE, LOST, POLLED, FileNode, Look, Node
+from autoreload.watch.turns import Turns
+from autoreload.watch.way import Way
 
 HOW = IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK
 NAMES = IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM
@@ -54,14 +57,47 @@ class Spill(Protocol):
         """No longer. The paths of all files that were known in it."""
 
 
+class Guide(Protocol):
+    """Decides what is watched behind links."""
+
+    def met(self, path: str) -> bool:
+        """There is a link at this path. Does it lead to a folder?"""
+
+    def enter(self, folder: str) -> bool:
+        """May this folder be watched?"""
+
+    def left(self, folder: str) -> None:
+        """It is not watched any more."""
+
+    def may_look(self, path: str) -> bool:
+        """May this be looked up on the way of a link?"""
+
+    def judge(self, path: str, way: Way) -> Root | None:
+        """The link at `path` leads this way. What to watch there; None: nothing."""
+
+    def has(self, path: str) -> bool:
+        """Is there a link at `path`, as far as known?"""
+
+
 class Forest:
     """All trees, and the work that is still to be done on them."""
 
-    def __init__(self, kernel: Inotify, interest: Interest, outbox: Outbox, spill: Spill | None) -> None:
+    def __init__(
+        self,
+        kernel: Inotify,
+        interest: Interest,
+        outbox: Outbox,
+        spill: Spill | None,
+        linked: Linked | None = None,
+        guide: Guide | None = None,
+    ) -> None:
+        """`linked` is told of each link, and says whether it leads to a folder. `guide`: the trees are behind links."""
         self.kernel = kernel
         self.interest = interest
         self.outbox = outbox
         self.spill = spill
+        self.linked = linked
+        self.guide = guide
         self.nodes: dict[int, tuple[Node, ...]] = {}
         """By watch descriptor. Several: one inode reached by several paths (bind mounts, overlapping roots)."""
         self.roots: set[str] = set()
@@ -75,6 +111,8 @@ class Forest:
         self.starved = False
         """The process ran out of descriptors: what is due must wait."""
         self._work: list[Node] = []
+        self._turns: Turns[Node] = Turns()
+        """Work behind links: each of them has its turn, so that a small one does not wait for a large one."""
         self._leaves: list[Node] = []
         """To be looked at after all others: below them there is nothing left to be watched."""
         self._unused: set[int] = set()
@@ -84,7 +122,7 @@ class Forest:
     @property
     def busy(self) -> bool:
         """Is there something to look at?"""
-        return bool(self._work or self._leaves)
+        return bool(self._work or self._leaves or self._turns)
 
     @property
     def pending(self) -> bool:
@@ -99,13 +137,16 @@ class Forest:
                 self.spill.add(_as_root(node), look.since)
             return
         node.due = look if node.due is None else node.due.with_(look)
-        (self._leaves if leaf else self._work).append(node)
+        if self.guide is None:
+            (self._leaves if leaf else self._work).append(node)
+        else:
+            self._turns.add(id(node.top()), node)
 
     def step(self, until: float) -> None:
         """Look at directories until there is nothing to look at, or it is `until` (monotonic s); at one at least."""
         self.starved = False
-        while self.busy and not self.starved:
-            self.look((self._work or self._leaves).pop())
+        while (self._work or self._leaves or self._turns) and not self.starved:
+            self.look((self._work or self._leaves).pop() if self._work or self._leaves else self._turns.next())
             if time.monotonic() >= until:
                 return
         if not self.busy:
@@ -138,16 +179,26 @@ class Forest:
         A directory that was not known is to be looked at `as_new`. `leaf`: see `is_leaf`.
         """
         kid = parent.kid(name)
+        if self.guide is not None and not self.guide.enter(path):
+            if kid is not None:
+                self.detach(kid)
+            return None
         try:
             wd = self.kernel.add(path, TREE)
         except OSError as error:
             wd = self._unwatchable(path, error)
+            if path in self.unreadable:
+                self._await_permission(parent)
         if kid is not None:
             if kid.wd == wd:
                 return kid
             self.detach(kid)
         if wd == GONE or (wd in self.nodes and parent.has_above(wd)):  # a bind mount of a directory above itself
+            if self.guide is not None:
+                self.guide.left(path)
             return None
+        if self.guide is not None and kid is not None:
+            self.guide.enter(path)  # again, as it was left
         kid = Node(name, parent, wd)
         if parent.kids is None:
             parent.kids = {}
@@ -163,6 +214,15 @@ class Forest:
         if error.errno in (errno.EACCES, errno.EPERM):
             self.unreadable[path] = None
         return GONE  # ENOENT, ENOTDIR, ELOOP: it went, or is something else by now; an event tells
+
+    def _await_permission(self, node: Node | None) -> None:
+        """Something in this directory may not be read: let it tell of attributes too, of all that is in it."""
+        while node is not None:
+            try:
+                self.kernel.add(node.path() or "/", (TREE | IN_ATTRIB) & ~IN_DONT_FOLLOW)
+                return
+            except OSError:
+                node = node.parent
 
     def detach(self, node: Node, tell: bool = True) -> None:
         """`node` and all below it are no longer there: `tell` so of every file known in them."""
@@ -181,6 +241,8 @@ class Forest:
                 stack += [(kid, f"{path}/{kid.name}") for kid in node.kids.values()]
             if node.wd == POLLED:
                 self._unspill(node, tell)
+            if self.guide is not None and not isinstance(node, FileNode):
+                self.guide.left(path)
             self._release(node)
 
     def _unspill(self, node: Node, tell: bool) -> None:
@@ -229,6 +291,7 @@ class Forest:
                 self.push(node, look)
             elif error.errno in (errno.EACCES, errno.EPERM):
                 self.unreadable[path] = None
+                self._await_permission(node.parent)
             return
         self.interest.listed(path or "/", [entry.name for entry in entries])
         folders = self._look_at_files(node, path, entries, look)
@@ -255,6 +318,8 @@ class Forest:
                     folders.append(entry)
                     continue
                 told = f"{path}/{name}"
+                if self.linked is not None and entry.is_symlink() and self.linked(told):
+                    continue
                 if not wants(told) or not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
                     continue
                 new = look.since == 0 or (not quiet and name not in known)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
-from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.watch.backend import Interest, Linked, Notice, Root
+from autoreload.watch.forest import Guide
+from autoreload.watch.known import Known
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import Outbox
+from autoreload.watch.way import trace
 
 SLICE = 0.005
 """s of looking in one `read`."""
@@ -38,8 +42,20 @@ time, it is told once more.
 class PollingBackend:
     """Watches by comparing times, sizes and inodes: see `Backend` for the contract."""
 
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, interval: float | None = None) -> None:
-        """`since`: CLOCK_REALTIME_COARSE, ns. `interval`: s between two looks, whatever they take; None: as above."""
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        interest: Interest,
+        since: int,
+        interval: float | None = None,
+        linked: Linked | None = None,
+        guide: Guide | None = None,
+    ) -> None:
+        """`since`: CLOCK_REALTIME_COARSE, ns. `interval`: s between two looks, whatever they take; None: as above.
+        `linked`, `guide`: see `Forest`.
+        """
+        self._linked = linked
+        self._guide = guide
         self._interval = interval
         self._lively_until = 0.0
         self._interest = interest
@@ -137,6 +153,13 @@ class PollingBackend:
         self._trees[root] = _Tree(since)
         self._next, self._told = 0.0, 0
 
+    def look_up(self, root: Root, since: int) -> None:
+        """See whether it is where it was; if it is not looked after yet, do so from now on."""
+        if root in self._trees:
+            self._next = 0.0
+        else:
+            self.add(root, since)
+
     def drop(self, root: Root) -> list[str]:
         """No longer. The paths of all files that were known in it."""
         tree = self._trees.pop(root, None)
@@ -151,7 +174,7 @@ class PollingBackend:
         folder, _, name = path.rpartition("/")
         for root, tree in self._trees.items():
             if root.path == path if root.single else path.startswith(root.path.rstrip("/") + "/"):
-                files = tree.folders.setdefault(folder, {})
+                files = tree.folders.get(folder) or {}
                 try:
                     info = os.stat(path, follow_symlinks=root.single) if there else None
                 except OSError:
@@ -160,23 +183,46 @@ class PollingBackend:
                     files.pop(name, None)
                 else:
                     files[name] = _signature(info, info.st_ctime_ns + 1)
+                tree.folders[folder] = files
 
     # -- looking -------------------------------------------------------------------------------------------------
 
     def _look_at_all(self) -> Iterator[None]:
         """One look at everything, in small steps."""
         rejudged, self._rejudged = self._rejudged, 0
-        for root, tree in list(self._trees.items()):
-            if root.single:
-                self._look_at_file(root, tree)
+        looks = deque((tree, self._look_at_root(root, tree, rejudged)) for root, tree in self._trees.items())
+        while looks:
+            tree, look = looks.popleft()
+            for _ in look:
                 yield
+                if self._guide is not None:  # in turns, so that little behind one link does not wait for much elsewhere
+                    looks.append((tree, look))
+                    break
             else:
-                yield from self._look_at_tree(root, tree, rejudged)
-            tree.since = None
+                tree.since = None
+
+    def _look_at_root(self, root: Root, tree: _Tree, rejudged: int) -> Iterator[None]:
+        single, guide = root.single, self._guide
+        if guide is not None and guide.has(root.path):
+            found = guide.judge(root.path, trace(root.path, lambda folder: 0, guide.may_look))
+            if not guide.has(root.path):
+                self._trees.pop(root, None)
+            if found is None or found.single is not tree.single:
+                for path, files in tree.folders.items():
+                    self._vanished(path, files)
+                tree.folders = Known(False)
+            if found is None:
+                return
+            single = tree.single = found.single
+        if single:
+            self._look_at_file(root, tree)
+            yield
+        else:
+            yield from self._look_at_tree(root, tree, rejudged)
 
     def _look_at_file(self, root: Root, tree: _Tree) -> None:
         folder, _, name = root.path.rpartition("/")
-        old = tree.folders.setdefault(folder, {})
+        old = tree.folders.get(folder) or {}
         try:
             info = os.stat(root.path)
         except OSError:
@@ -194,7 +240,7 @@ class PollingBackend:
         todo = [_Folder(root.path.rstrip("/"), None, None)]
         seen = set()
         while todo:
-            folder = todo.pop()
+            folder = todo.pop() if self._guide is None else todo.pop(0)
             if self._trees.get(root) is not tree:
                 return  # dropped meanwhile
             key = _identity(folder.path or "/", follow=folder.above is None)
@@ -203,13 +249,18 @@ class PollingBackend:
             inner = self._look_at(folder, tree, rejudged)
             if inner is not None:
                 seen.add(folder.path)
-                todo += [_Folder(path, key, folder) for path in inner if Root(path) not in self._trees]
+                todo += [_Folder(path, key, folder) for path in inner if self._may_enter(path)]
             yield
         judged: dict[str, bool] = {}
         for path in [path for path in tree.folders if path not in seen]:
             files = tree.folders.pop(path)
+            if self._guide is not None:
+                self._guide.left(path)
             if self._is_wanted(path, root, judged):
                 self._vanished(path, files)
+
+    def _may_enter(self, folder: str) -> bool:
+        return Root(folder) not in self._trees and (self._guide is None or self._guide.enter(folder))
 
     def _look_at(self, folder: _Folder, tree: _Tree, rejudged: int) -> list[str] | None:
         """Tell what changed in this folder. The folders to look at in it; None: it cannot be looked at."""
@@ -235,12 +286,16 @@ class PollingBackend:
                     if self._interest.wants_directory(below):
                         inner.append(below)
                     continue
+                if self._linked is not None and entry.is_symlink() and self._linked(below):
+                    continue
                 if not self._interest.wants_file(below):
                     continue
                 if not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
                     continue
                 info = entry.stat(follow_symlinks=False)
-            except OSError:
+            except OSError as error:
+                if isinstance(error, PermissionError):
+                    self._unreadable[path] = None
                 continue
             signature = new[entry.name] = _signature(info, began)
             known = old.get(entry.name) if old is not None else None
@@ -268,12 +323,14 @@ class PollingBackend:
 class _Tree:
     """What is known of a root."""
 
-    __slots__ = ("folders", "since")
+    __slots__ = ("folders", "since", "single")
 
     def __init__(self, since: int) -> None:
         self.since: int | None = since
         """During the first look."""
-        self.folders: dict[str, dict[str, Signature]] = {}
+        self.folders: Known[bool] = Known(False)
+        self.single = False
+        """Of what is behind a link: is it a file?"""
 
 
 class _Folder(NamedTuple):
