@@ -58,9 +58,10 @@ def test_a_long_burst_is_not_taken_for_a_process_that_takes_its_time_to_end(proj
         project.wait_for_start(1)
         it.watching()
         for number in range(50):
-            project.write(f"f{number % 2}.py", str(number))
+            project.write("f0.py", str(number))
+            project.write("f1.py", str(number))
             later(0.02)
-        project.wait_for_text("f0.py", "48")
+        project.wait_for_text("f0.py", "49")
         assert "waiting for the process to end" not in it.text()
         it.end()
 
