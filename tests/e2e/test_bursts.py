@@ -57,6 +57,7 @@ def test_a_long_burst_is_not_taken_for_a_process_that_takes_its_time_to_end(proj
     with autoreload(project, "-e", ".py", "--", *project.stamp("f0.py")) as it:
         project.wait_for_start(1)
         it.watching()
+        later(0.4)  # a change sooner after a start would stop nothing before the burst is over
         for number in range(50):
             project.write("f0.py", str(number))
             project.write("f1.py", str(number))
