@@ -68,7 +68,8 @@ class Checks:
         self._explain = explain
         self._syntax: Syntax | None = None
         self._teller = teller
-        self._at_work = at_work
+        self.at_work = at_work
+        """Is Git at work around these paths? The time is CLOCK_REALTIME, ns."""
         self.phase = Phase.QUIET
         """How far the present burst was when it was looked at last."""
         self._comparing = False
@@ -124,7 +125,7 @@ class Checks:
         return self._debounce.deadline() if self.phase is not Phase.SETTLED else None
 
     def _ask_git(self, now: float) -> Phase:
-        quiet, sign = self._at_work(self._debounce.changed(), time.time_ns())
+        quiet, sign = self.at_work(self._debounce.changed(), time.time_ns())
         self._debounce.be_patient(quiet)
         phase = self._debounce.phase(now)
         if not sign or phase in _DUE:

@@ -20,21 +20,20 @@ from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import SOURCES
 from autoreload.core.habits import TOLD_AFTER, Habits
 from autoreload.core.loading import Loading
-from autoreload.core.page import Failure
-from autoreload.linux.clock import changed_from_now, file_time
-from autoreload.linux.descendants import under
+from autoreload.linux.clock import SetBack, changed_from_now, file_time
 from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import activity, events
 from autoreload.process.family import Family
 from autoreload.process.recognise import forks
 from autoreload.report import how_it_ended
 from autoreload.rules import rules_for
+from autoreload.serving import Serving
 from autoreload.signals import ENDING
-from autoreload.sockets import NoSockets
 from autoreload.syntax import Syntax
 
 if TYPE_CHECKING:
     from autoreload.core.filter import Rules
+    from autoreload.elsewhere import Elsewhere
     from autoreload.job import Job
     from autoreload.linux.signalfd import SignalFd
     from autoreload.process.command import Command
@@ -43,8 +42,10 @@ if TYPE_CHECKING:
     from autoreload.report import Report
     from autoreload.scope import Scope
     from autoreload.sockets.holder import Holder
-    from autoreload.watch.backend import Backend
+    from autoreload.watch.aside import AsideBackend
+    from autoreload.watch.linked import LinkedBackend
 
+FANOTIFY = "fanotify"
 FD_SETSIZE = 1024
 RECHECK = 0.5
 """A folder made just now may become a package in so many seconds."""
@@ -72,7 +73,8 @@ class Session:
         self._signals = signals
         self._runner = runner
         self._terminal = terminal
-        self._holder: Holder | NoSockets = holder or NoSockets()
+        self._listening = holder.shown if holder else []
+        self._serving = Serving(holder, runner, report, command.shown)
         self._debounce = Debounce(chosen.debounce)
         self._habits = Habits()
         self._lifecycle = life.Lifecycle(
@@ -84,7 +86,8 @@ class Session:
             )
         )
         self._scope: Scope
-        self._backend: Backend
+        self._elsewhere: Elsewhere
+        self._backend: AsideBackend | LinkedBackend
         self._content: Content | None = None
         self._content_told = False
         self._loading = Loading()
@@ -100,8 +103,6 @@ class Session:
         self._slow_stop_at: float | None = None
         self._recheck_at: float | None = None
         self._changed_at = 0.0
-        self._stop: life.Stop | None = None
-        """What the command is asked as soon as it has answered its clients."""
         self._stopped = False
         """Has the command been stopped so that it can be started again? Then it will be, whatever is found out."""
         self._weakness_told = False
@@ -120,24 +121,25 @@ class Session:
         return self._exit_code
 
     def _begin(self) -> None:
-        """The command starts at once; the tree is looked at while it does. `since` makes up for the order. But where a
-        backend was asked for by name, whether it works must be known before anything is started."""
+        """The command starts at once; the tree is looked at while it does. `since` makes up for the order. But the
+        marks of fanotify are there at once, and if they are before the start, nothing has to be made up for."""
+        self._clock = SetBack()
         since = file_time()
         rules = rules_for(self._job, self._command)
         chosen = self._job.settings
-        if chosen.backend != "auto":
+        if chosen.backend == FANOTIFY:
             self._watch(rules, since)
         if chosen.clear:
             self._report.clear()
         what = " ".join(rules.suffixes) or "every file that is not ignored"
         self._report.monitoring(self._job.shown_root, what, chosen.postpone)
-        if not isinstance(self._holder, NoSockets):
-            self._report.listening(self._holder.shown, forks(self._command.argv))
+        if self._listening:
+            self._report.listening(self._listening, forks(self._command.argv))
         self._handle(life.Begin(), time.monotonic())
-        if chosen.backend == "auto":
+        if chosen.backend != FANOTIFY:
             self._watch(rules, since)
         self._meet(rules)
-        possible = (self._signals, self._runner, self._backend, self._syntax, self._holder)
+        possible = (self._signals, self._runner, self._backend, self._syntax, self._serving)
         sources = [source for source in possible if source.fileno() >= 0]
         # epoll rounds a timeout up to whole milliseconds, select(2) takes no descriptor above 1023.
         fine = max(source.fileno() for source in sources) < FD_SETSIZE
@@ -146,24 +148,32 @@ class Session:
             self._selector.register(source.fileno(), selectors.EVENT_READ, source)
 
     def _watch(self, rules: Rules, since: int) -> None:
-        """Open the backend. UserError if it was asked for by name and does not work."""
+        """Open the backend."""
+        from autoreload.elsewhere import Elsewhere
         from autoreload.scope import Scope
         from autoreload.watch.backend import Root
         from autoreload.watch.choose import open_backend
 
         chosen = self._job.settings
-        self._scope = Scope(
+        elsewhere = self._elsewhere = Elsewhere(chosen.backend, chosen.poll or None, self._runner.spare)
+        self._scope = elsewhere.interest = Scope(
             rules,
             (chosen.include, self._job.include_base),
             (chosen.ignore, self._job.ignore_base),
             os.environ,
             everything=chosen.explain,
+            disk=elsewhere,
         )
         roots = [Root(path, single=not os.path.isdir(path)) for path in self._job.roots]
-        started = chosen.backend == "auto"
-        self._backend = open_backend(roots, self._scope, since, chosen.backend, chosen.poll or None, started)
+        started = chosen.backend != FANOTIFY
+        self._backend = open_backend(
+            roots, self._scope, since, chosen.backend, chosen.poll or None, started, elsewhere.aside
+        )
+        self._checks.at_work = elsewhere.at_work
         if not chosen.no_content_check:
-            self._content = Content(self._scope, self._job.roots, self._command.directory)
+            self._content = Content(
+                self._scope, self._job.roots, self._command.directory, elsewhere, self._backend.links
+            )
             if started and not chosen.postpone:
                 self._content.started(since)
             self._checks.compare_with(self._content)
@@ -183,6 +193,7 @@ class Session:
         if self._signals in ready:
             self._hear_signals(time.monotonic())
         now = time.monotonic()  # after a Ctrl-Z, that is much later
+        self._hear_of_clock(self._clock.by())
         self._hear_backend(now)
         if self._content is not None:
             self._content.told(self._backend.told_until())
@@ -197,11 +208,7 @@ class Session:
             self._weakness_told = True
             self._report.notice(self._runner.weak, "", detail=False)
         self._hear_clock(now)
-        self._holder.work(now)
-        self._stop_drained(now)
-        taken = self._holder.serves(self._tree, now)
-        if taken is not None:
-            self._report.ready(taken)
+        self._serving.work(now, self._lifecycle.ending)
         if self._content is not None:
             self._read_contents(self._content, not ready)
 
@@ -225,7 +232,7 @@ class Session:
             self._content.deadline() if self._content is not None and self._content_has_time else None,
             self._syntax.deadline(),
             self._loading.deadline() if self._content is not None else None,
-            self._holder.deadline(),
+            self._serving.deadline(),
             self._lifecycle.deadline(),
             self._backend.deadline(),
             self._runner.deadline(),
@@ -266,6 +273,17 @@ class Session:
                 self._handle(life.Interrupted(number, from_terminal=told_all), now)
             elif code != SI_KERNEL:  # what the terminal sends, the command has got itself
                 self._runner.forward(number)
+
+    def _hear_of_clock(self, set_back: int) -> None:
+        if set_back:
+            self._backend.clock_set_back(set_back)
+            if self._content is not None:
+                self._content.distrust()
+            self._report.notice(
+                f"the clock was set back by {set_back / 1e9:.3g} s: every change counts until the next start",
+                "",
+                detail=True,
+            )
 
     def _hear_backend(self, now: float) -> None:
         changes = self._backend.read(now)
@@ -321,6 +339,7 @@ class Session:
             if isinstance(event, events.GuardLost):
                 self._handle(life.GuardLost(), now)
             elif isinstance(event, events.Emptied):
+                self._slow_stop_at = None
                 self._handle(life.Emptied(event.token), now)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)
@@ -334,7 +353,7 @@ class Session:
             self._report.detail(f"Process {event.pid} started: {self._command.shown}{after}")
             self._handle(life.Started(), now)
             self._syntax.started()
-            self._holder.started(now)
+            self._serving.started(now)
         elif isinstance(event, events.Failed):
             self._failed_path = event.what
             if self._content is not None:
@@ -355,20 +374,16 @@ class Session:
         elif isinstance(action, life.Stop):
             self._slow_stop_at = now + SLOW_STOP
             self._stopped = True
-            self._stop = action
-            if not self._lifecycle.ending:
-                self._holder.stopping(self._tree)
-            self._stop_drained(now)
+            self._serving.stop(action, now, self._lifecycle.ending)
         elif isinstance(action, life.Kill):
-            self._stop_drained(float("inf"))
-            self._runner.kill(action.token)
+            self._serving.kill(action.token)
         elif isinstance(action, life.TellExit):
             self._habits.exited()
             if action.code and self._content is not None:
                 self._content.failed(but=self._debounce.pending())
             self._terminal.restore()  # else Ctrl-C might not be a signal any more, while a change is waited for
             self._report.exited(action.code, action.seconds, action.state, action.delay)
-            self._answer(how_it_ended(action.code), well=not action.code)
+            self._serving.ended(how_it_ended(action.code), well=not action.code)
         elif isinstance(action, life.TellFailure):
             self._tell_failure(action)
         elif isinstance(action, life.TellEnding):
@@ -376,23 +391,8 @@ class Session:
         else:
             self._exit_code = action.code
 
-    def _stop_drained(self, now: float) -> None:
-        """Pass on what the lifecycle asked for, once nobody is cut off by it who can be waited for."""
-        action = self._stop
-        if action is not None and (self._lifecycle.ending or self._holder.is_drained(now)):
-            self._stop = None
-            self._runner.stop(action.token, action.signal, action.grace, action.from_terminal)
-
-    def _tree(self) -> Iterable[int]:
-        """The processes of the command."""
-        return under(self._runner.guard)
-
-    def _answer(self, how: str, well: bool = False) -> None:
-        """Let nobody wait for a command that is not there."""
-        self._holder.ended(Failure(self._command.shown, how), self._tree(), well)
-
     def _tell_failure(self, action: life.TellFailure) -> None:
-        self._answer(f"could not be executed: {os.strerror(action.errno)}")
+        self._serving.ended(f"could not be executed: {os.strerror(action.errno)}")
         if self._failed_path == self._command.directory:
             self._report.directory_gone(self._failed_path, action.errno, action.state)
         else:
@@ -416,7 +416,7 @@ class Session:
         if self._content is not None:
             self._content.started(changed_from_now())
         self._syntax.starting()
-        self._holder.starting()
+        self._serving.starting()
         self._loading.started(now)
         self._runner.start(action.run)
 
@@ -431,10 +431,8 @@ class Session:
     def _remove_stale_bytecode(self) -> None:
         if not self._sources:
             return
-        from autoreload.process.bytecode import remove_stale
-
-        sources, self._sources = self._sources, set()
-        for path, code in remove_stale(sources, os.environ, self._command.directory):
+        sources, self._sources = self._backend.links.names(self._sources), set()
+        for path, code in self._elsewhere.remove_stale(sources, os.environ, self._command.directory):
             self._report.stale_bytecode(path, os.strerror(code))
 
 

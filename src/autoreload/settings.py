@@ -151,12 +151,14 @@ is learned.""",
         """`auto` is inotify. Where its watches do not suffice (`fs.inotify.max_user_watches`), or where there is none,
 it is fanotify if that is permitted, else what cannot be watched is polled; `-v` says so. Whatever the kernel watches,
 file systems that are changed from another side (NFS, SMB, 9p and Windows drives in WSL, VirtioFS, FUSE, shared folders
-of virtual machines) are polled as well, each as soon as it is mounted at or below a watched folder.
+of virtual machines) are polled as well, each as soon as it is mounted at or below a watched folder; so is an overlay
+whose layers are within reach (not that of a container, whose layers are on the host).
 
 `fanotify` needs root (`CAP_SYS_ADMIN`), Linux 5.17, and a file system with file handles (not overlayfs, as in most
 containers). It is there at once in a tree of any size and takes no watches, but it hears of every write to the whole
-file system, so other programs wake autoreload. `inotify` and `fanotify` end with an error where they do not work.
-`polling` looks at everything every second or so: see [`--poll`](poll.md).""",
+file system, so other programs wake autoreload. It also says who wrote a file, so that what the command itself writes
+does not restart it. Where `inotify` or `fanotify` does not work, the next best takes its place, and a line says so: a
+`pyproject.toml` serves root and others. `polling` looks at everything every second or so: see [`--poll`](poll.md).""",
         metavar="auto|inotify|fanotify|polling",
     ),
     Option(

@@ -94,6 +94,11 @@ class Identities:
         self._walked, self._whole = None, False
         self._touched = dict.fromkeys(self._touched)
 
+    def distrust(self) -> None:
+        """The moments that were taken down mean nothing any more: nothing is known before the next start."""
+        self.forget()
+        self._started, self._told = None, 0
+
     def heard(self, change: Change) -> None:
         """A change of a file was told, after what `told` said last."""
         path = change.path
@@ -112,8 +117,8 @@ class Identities:
         self._touched[path] = was
 
     def told(self, until: int) -> None:
-        """Everything that happened before `until` has been heard."""
-        self._told = until
+        """Everything that happened before `until` has been heard. 0: nobody knows; what was heard before, was."""
+        self._told = max(self._told, until)
         confirmed = []
         for path, (at, identity) in self._unconfirmed.items():
             if at >= until:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autoreload.core.change import Change
 from autoreload.linux.clock import file_time
@@ -33,16 +33,16 @@ from autoreload.linux.fanotify import (
     Fanotify,
     parse,
 )
-from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.linux.mounts import is_below
+from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.cover import Cover
 from autoreload.watch.file_events import FileEvents
+from autoreload.watch.mounted import real_path
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import RememberingOutbox
 from autoreload.watch.places import NOWHERE, ROUNDS, Anchor, Places
 from autoreload.watch.walk import Visit, Walk
 
-NEVER = 1 << 63
-"""As `since`: nothing that happened before the marks were made is news (ns)."""
 SLICE = 0.005
 """s of looking at directories in one `read`."""
 SLACK = 2_000_000_000
@@ -73,17 +73,24 @@ class FanotifyBackend:
     ENODEV, EOPNOTSUPP, EXDEV (the file system has no identity, no handles, is a subvolume), ENOSYS, EMFILE.
     """
 
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, unlimited: bool = True) -> None:
-        """`since`: CLOCK_REALTIME_COARSE, ns."""
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        interest: Interest,
+        since: int,
+        unlimited: bool = True,
+        linked: Linked | None = None,
+        fences: Collection[str] = (),
+    ) -> None:
+        """`since`: CLOCK_REALTIME_COARSE, ns. `linked`: see `Walk`; for its sake all folders are looked at. `fences`:
+        see mounted.py."""
         self._kernel = Fanotify(unlimited)
         self._outbox = RememberingOutbox()
         self._anchors = [Anchor(root) for root in dict.fromkeys(roots)]
-        self._places = Places(interest, self._anchors)
+        self._places = Places(interest, self._anchors, fences)
         self._interest = interest
-        self._walk = Walk(self._places, self._outbox)
+        self._walk = Walk(self._places, self._outbox, linked)
         self._files = FileEvents(self._places, self._outbox, self._walk)
-        self._placeless: set[Event] = set()
-        """Of the recent ones, those of directories moved from nobody knows where."""
         self._crossed = False
         """Directories were moved while others were still being looked at, which may have been missed thereby."""
         self._cover = Cover(self._kernel, self._places)
@@ -110,7 +117,7 @@ class FanotifyBackend:
             raise
         self.good = file_time()
         """Events up to here have been seen, all of them (CLOCK_REALTIME_COARSE, ns)."""
-        if since <= self.good:
+        if since <= self.good or linked is not None:
             self._look_for_changes(since, lossy=False)
 
     # -- the protocol --------------------------------------------------------------------------------------------
@@ -153,6 +160,12 @@ class FanotifyBackend:
         self._look_for_changes(self.good, lossy=False)
         self._deadline = 0.0
 
+    def clock_set_back(self, by: int) -> None:
+        """What is being looked at, is by times that mean nothing: look again."""
+        self.good -= by
+        self._look_for_changes(self.good, lossy=False)
+        self._deadline = 0.0
+
     def notices(self) -> list[Notice]:
         """What could not be read."""
         if not self._walk.unreadable:
@@ -170,17 +183,24 @@ class FanotifyBackend:
         """Mount points below the roots whose file system cannot be watched."""
         return list(self._cover.uncovered)
 
+    def mounted(self, path: str) -> None:
+        """As `mounts_changed`, at one path."""
+        self.mounts_changed([path])
+
     def mounts_changed(self, points: list[str]) -> None:
         """Something was mounted or unmounted, at these paths below the roots: look at what is there now.
 
         What was there before is told as gone if it was ever told of: the rest of it nobody has listed.
         """
+        self._places.forget_verdicts()
         for anchor in self._anchors:
             self._find(anchor, moved=False)
         self._update_cover()
         self._outbox.verify(self._walk.tell_truth)
-        for point in points:
-            real = os.path.realpath(point)
+        fences = self._places.fences
+        for real in (real_path(point, fences) for point in points):
+            if any(is_below(real, fence) for fence in fences):
+                continue
             self._walk.push(Visit(real, self._places.told((real,))))
         self._deadline = 0.0
 
@@ -194,7 +214,6 @@ class FanotifyBackend:
         if self._places.moves:
             self._outbox.verify(self._walk.tell_truth)
         self._places.settled()
-        self._placeless.clear()
         self._recent = {event: None for event in events if event.mask & _GOING and not event.mask & FAN_ONDIR}
 
     def _when(self, now: float) -> float | None:
@@ -275,7 +294,7 @@ class FanotifyBackend:
             if event.mask & FAN_DELETE:
                 self._places.ghosts[event.target] = event.folder, os.fsdecode(event.name)
         before = [event for event in self._recent if not event.mask & FAN_ONDIR]
-        news = self._folder_events(folders) if folders else False
+        news = self._folder_events(folders, waiting, now) if folders else False
         news |= self._find_roots(folders, files)
         if news:
             for event in before:
@@ -295,7 +314,8 @@ class FanotifyBackend:
                 self._files.happened(event, place, bool(written and (event.folder, event.name) in written), now)
         for event in [event for event, until in self._orphans.items() if now >= until]:
             del self._orphans[event]
-            self._give_up(event)
+            if not event.mask & FAN_ONDIR:
+                self._give_up(event)
         if lost:
             self._events_lost()
         return news
@@ -323,28 +343,41 @@ class FanotifyBackend:
             self._find(anchor, moved=False)
         self._look_for_changes(self.good - SLACK, lossy=True)
 
-    def _folder_events(self, events: list[Event]) -> bool:
+    def _folder_events(self, events: list[Event], waiting: dict[Event, float], now: float) -> bool:
         """Take note of what they say about where directories are, and look at those that were moved. Were any?"""
         places = self._places
-        renames = []
+        renames: list[Event] = []
+        changed: dict[bytes, None] = {}
+        news = False
         for event in events:
             place = places.where(event.folder)
             if event.mask & FAN_RENAME:
-                new = places.where(event.new_folder) or NOWHERE
-                if place is None or place.matters or new.matters or places.moves or event.target in places.ghosts:
-                    renames.append(event)
+                renames.append(event)
+                if place is None and event in waiting:
+                    continue
+                matters = event.target in places.moves or event.target in places.ghosts
+                for folder in place, places.where(event.new_folder):
+                    matters |= folder is not None and folder.matters
+                news |= matters
+                if matters or place is None or places.moves:
+                    changed[event.target] = None
                     self._recent[event] = None
             elif place is not None and place.matters:
                 places.forget_verdict((*place.told, *place.aliases), os.fsdecode(event.name))
-        every = [event for event in self._recent if event.mask & FAN_ONDIR]
-        found = {event for event in self._placeless if places.where(event.folder) is not None}
-        self._placeless = {event for event in every if places.where(event.folder) is None}
-        if not renames and not found:
-            return False
-        self._crossed |= bool(places.moves or self._walk.busy)
+        if changed:
+            self._crossed |= news and bool(places.moves or self._walk.busy)
+            self._directories_moved(changed)
+        for event in renames:  # only now: a directory may have been deleted since it was asked for first
+            if places.where(event.folder) is None:
+                self._orphans[event] = waiting.get(event, now + PATIENCE)
+        return news
+
+    def _directories_moved(self, changed: dict[bytes, None]) -> None:
+        """Look at these, and at those that were moved with them a moment ago."""
+        places = self._places
         places.forget_paths()
         places.forget_verdicts()
-        changed = {event.target: None for event in renames}
+        every = [event for event in self._recent if event.mask & FAN_ONDIR]
         for _ in range(ROUNDS):
             news = {event.target for event in every if places.moved(event.target, self._former(event))}
             changed |= dict.fromkeys(news)
@@ -353,7 +386,6 @@ class FanotifyBackend:
                 break
         for target in changed:
             self._visit_moved(target)
-        return True
 
     def _former(self, event: Event) -> dict[str, None]:
         """The told paths of what this event says was moved."""

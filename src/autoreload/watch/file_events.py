@@ -28,6 +28,8 @@ class FileEvents:
 
     def happened(self, event: Event, place: Place, written: bool, now: float) -> None:
         """In `place`. `written`: events say that this name is being written to. `now`: monotonic s."""
+        if event.mask & FAN_CREATE:
+            self._walk.meet_link(place.told, os.fsdecode(event.name))
         for path in self._paths(place, os.fsdecode(event.name)):
             self._happened(event, path, written, now)
         if event.mask & FAN_DELETE:
@@ -39,7 +41,9 @@ class FileEvents:
         for path in self._paths(place, old):
             self._came_or_went(path, event.pid)
         self.went(event)
-        for path in self._paths(self._places.where(event.new_folder) or NOWHERE, new):
+        new_place = self._places.where(event.new_folder) or NOWHERE
+        self._walk.meet_link(new_place.told, new)
+        for path in self._paths(new_place, new):
             self._came_or_went(path, event.pid)
 
     def went(self, event: Event) -> None:
