@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoreload.core.lifecycle import Stop
-from autoreload.core.page import Failure
 from autoreload.linux.descendants import under
 from autoreload.sockets import NoSockets
 
@@ -69,6 +68,10 @@ class Serving:
 
     def ended(self, how: str, well: bool = False) -> None:
         """It has ended by itself, or could not be started: let nobody wait for it."""
+        if isinstance(self._holder, NoSockets):
+            return
+        from autoreload.core.page import Failure
+
         self._holder.ended(Failure(self._shown, how), self._tree(), well)
 
     def _pass_on(self, now: float, ending: bool) -> None:

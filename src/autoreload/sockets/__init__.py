@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from autoreload.core.page import Failure
-
 
 class NoSockets:
     """What stands for a `holder.Holder` where nothing is held."""
@@ -35,6 +33,3 @@ class NoSockets:
     def is_drained(self, now: float) -> bool:
         """There is nobody to be answered."""
         return True
-
-    def ended(self, failure: Failure, left: object, well: bool = False) -> None:
-        """Nobody is told."""
