@@ -233,3 +233,23 @@ def test_the_save_that_compiles_is_one_restart_for_all(gaps: list[float], stop: 
 
     assert len(world.started_at) == 2
     assert world.seen == world.disk
+
+
+@given(gaps=st.lists(DELAY, min_size=1, max_size=30), stop=DELAY)
+@settings(max_examples=100, deadline=None)
+def test_what_does_not_compile_is_told_once_for_each_save(gaps: list[float], stop: float) -> None:
+    """However often the loop turns in between."""
+    world = World(life.Policy(), lambda: 0.001, lambda: stop)
+    world.handle(life.Begin())
+    world.run(until=5.0)
+    world.change("a", broken=True)
+    for moment in itertools.accumulate(gaps):
+        world.later(moment, lambda: None)
+    world.run()
+
+    assert world.holds == 1
+
+    world.change("b")
+    world.run()
+
+    assert world.holds == 2

@@ -50,6 +50,8 @@ class World:
         self._stops: set[int] = set()
         self.stopped = False
         """The command was stopped to be started again, and has not been."""
+        self.holds = 0
+        """How often it was told that a file does not compile."""
         self.broke: list[set[str]] = []
         """At each stop, the files of its burst that did not compile, but did at the last start."""
         self.started_at: list[float] = []
@@ -171,7 +173,8 @@ class World:
         """Of what is told to a person, nothing is asked here."""
 
     def broken(self, files: Mapping[str, str], burst: Mapping[str, Kind]) -> None:
-        """The same."""
+        """But this: how often."""
+        self.holds += 1
 
     def mended(self) -> None:
         """The same."""

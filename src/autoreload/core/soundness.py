@@ -80,8 +80,6 @@ class Soundness:
         self._met: dict[str, None] = {}
         self._asked: Request | None = None
         self._asked_at = 0.0
-        self._is_outdated = False
-        """Did the file that was asked about change since?"""
         self._learned_for = 0.0
         self._learn_at = 0.0
 
@@ -99,8 +97,6 @@ class Soundness:
             self._changed[path] = None
         else:
             self._unfinished.add(path)
-        if self._asked and self._asked.path == path:
-            self._is_outdated = True
 
     def started(self) -> None:
         """The command is started, with the files as they are."""
@@ -118,7 +114,7 @@ class Soundness:
         elif at_rest and self._has_to_learn and now >= self._learn_at:
             self._asked = Request(next(iter(self._met)), changed=False)
             del self._met[self._asked.path]
-        self._asked_at, self._is_outdated = now, False
+        self._asked_at = now
         return self._asked
 
     def answered(self, answer: Answer, now: float) -> None:
@@ -129,8 +125,6 @@ class Soundness:
         if not request.changed:
             self._learned_for += now - self._asked_at
             self._learn_at = now + REST * (now - self._asked_at)
-        if self._is_outdated:
-            return
         path = request.path
         if answer.verdict is Verdict.BROKEN:
             if request.changed and self._may_hold(path, answer):
