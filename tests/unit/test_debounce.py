@@ -433,3 +433,45 @@ def test_patience_is_for_the_present_burst_alone(clock: Clock) -> None:
 
     clock.debounce.be_patient(0.5)
     assert clock.debounce.patience == 0.0
+
+
+class TestHeldBursts:
+    """What waits for something else than time."""
+
+    def held(self) -> Debounce:
+        """With one file."""
+        debounce = Debounce()
+        debounce.add(Change(Kind.WRITTEN, "a"), 0.0)
+        debounce.hold()
+        return debounce
+
+    def test_it_is_over_as_far_as_time_is_concerned(self) -> None:
+        """And the next one settles as if there had been none."""
+        debounce = self.held()
+        assert debounce.phase(9.0) is Phase.QUIET
+        assert debounce.deadline() is None
+        debounce.add(Change(Kind.WRITTEN, "b"), 10.0)
+        assert debounce.phase(10.0) is Phase.CHANGING
+        assert debounce.phase(10.0 + QUIET) is Phase.SETTLED
+
+    def test_its_files_belong_to_the_next_start(self) -> None:
+        """Whatever that is for; to one alone."""
+        debounce = self.held()
+        debounce.add(Change(Kind.WRITTEN, "b"), 10.0)
+        debounce.hold()
+        debounce.add(Change(Kind.VANISHED, "a"), 20.0)
+        debounce.phase(21.0)
+        assert debounce.changed() == {"b": Kind.WRITTEN, "a": Kind.VANISHED}
+        assert debounce.take(30.0) == {"b": Kind.WRITTEN, "a": Kind.VANISHED}
+        assert debounce.changed() == debounce.take(40.0) == {}
+
+    def test_it_may_be_taken_up_again(self) -> None:
+        """As part of the present burst; or be forgiven."""
+        debounce = self.held()
+        debounce.add(Change(Kind.WRITTEN, "b"), 10.0)
+        debounce.release()
+        debounce.forgive(["b"])
+        assert debounce.phase(10.1) is Phase.SETTLED
+        debounce.hold()
+        debounce.forgive(["a"])
+        assert debounce.changed() == {}
