@@ -102,7 +102,10 @@ class Aside:
 
     def is_beyond(self, path: str) -> bool:
         """Does this path lead to where nobody should look, be it by links?"""
-        return bool(self.points) and any(is_below(real_path(path, self.points), point) for point in self.points)
+        if not self.points:
+            return False
+        real = real_path(path, self.points)
+        return any(is_below(real, point) for point in self.points)
 
 
 def _roots(concerned: dict[int, tuple[Mount, list[Root]]], number: int) -> list[Root]:
