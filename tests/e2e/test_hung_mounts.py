@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.tool import Project, Tool, autoreload, children, comm
+from tests.e2e.tool import Project, Tool, autoreload, children
 from tests.passthrough import Passthrough, passthrough
-from tests.support import eventually
+from tests.support import command_line, eventually
 
 pytestmark = pytest.mark.needs("bindfs")
 
@@ -148,7 +148,7 @@ def test_a_helper_that_is_killed_is_replaced(project: Project, there: Passthroug
     with autoreload(project, "-v", *project.stamp("mnt/far.py")) as tool:
         known(tool, 1)
         guard = tool.guard()
-        (helper,) = [pid for pid in children(tool.pid) if pid != guard and "stamp" not in comm(pid)]
+        (helper,) = [pid for pid in children(tool.pid) if pid != guard and "compiles.py" not in command_line(pid)]
         os.kill(helper, signal.SIGKILL)
         (there.source / "far.py").write_text("22")
         project.wait_for_text("mnt/far.py", "22")

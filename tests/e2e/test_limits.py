@@ -47,8 +47,8 @@ def test_a_limit_that_is_reached_later_is_named_then_and_what_exceeds_it_is_poll
             project.write(f"new/d{number}/f.py", "old")
         it.expect(WATCHES)
         for number in range(2):
-            saved(project, "new/d150/f.py", f"{number} polled")
-            saved(project, "app.py", f"{number} watched")
+            saved(project, "new/d150/f.py", f"polled_{number}")
+            saved(project, "app.py", f"watched_{number}")
         shutil.rmtree(project.tree / "new")
         project.wait_for_text("new/d150/f.py", None)
         saved(project, "again/f.py", "1")
