@@ -400,7 +400,7 @@ class TestSignals:
         """USR1, USR2, QUIT and WINCH reach the command, once each, and in order."""
         log = project.base / "signals"
         with autoreload(project, "--", *PYTHON, "-c", SIGNALS, str(log)) as it:
-            eventually(log.exists)
+            eventually(lambda: log.exists() and log.read_text())
             sent = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGWINCH, signal.SIGUSR1]
             for count, number in enumerate(sent, 1):
                 it.send(number)
