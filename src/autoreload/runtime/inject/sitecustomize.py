@@ -39,7 +39,7 @@ def _enter(told):  # type: (str) -> None
     if sys.implementation.name != "cpython" or not (3, 9) <= sys.version_info[:2] <= (3, 13):
         return
     try:
-        from importlib._bootstrap_external import SourceFileLoader, spec_from_file_location
+        from _frozen_importlib_external import SourceFileLoader, spec_from_file_location
 
         name = "autoreload:runtime"
         folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

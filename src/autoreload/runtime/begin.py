@@ -1,0 +1,67 @@
+"""The first step of the runtime, once it has been let in: is it to do anything here, and which of its parts?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from marshal import loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_COMPLETED = 8
+"""Field of /proc/self/stat after the name: minor faults of children that were waited for. exec keeps it."""
+
+
+def begin(told: str) -> None:
+    """`told`: what the tool put into the environment, as hexadecimal digits.
+
+    Returns in the program; a fault of ours leaves it cold.
+    """
+    try:
+        parts = loads(bytes.fromhex(told))
+        if "warm" in parts and os.getppid() == parts["guard"]:
+            _warm(parts["warm"])
+    except Exception:
+        return
+
+
+def _warm(told: dict[str, Any]) -> None:
+    from .protocol import note
+
+    why = _unfit(told)
+    if why:
+        note(told["address"], "refused", why, "")
+        return
+    from . import main
+    from .finder import Finder
+    from .program import Program
+
+    program = Program(told)
+    program.used.folders()
+    program.watch()
+    sys.meta_path.insert(0, Finder(program))  # type: ignore[arg-type]
+    program.point("root", "")
+    # From here on there may be another process.
+    path = main.script()
+    if path:
+        program.used.add(os.path.normpath(path))
+    main.take_over(program)
+
+
+def _unfit(told: dict[str, Any]) -> str:
+    """Why there can be no snapshots of this program; empty: there can."""
+    try:
+        from . import kernel
+
+        os.close(kernel.process_descriptor(os.getpid()))
+        fields = kernel.content("/proc/self/stat").rpartition(b")")[2].split()
+        kernel.content("/proc/self/task/" + str(os.getpid()) + "/children")
+    except ImportError:
+        return "this Python has no _ctypes"
+    except OSError as error:
+        return f"the kernel does not let a snapshot do its work ({error.strerror})"
+    if told["strict"] and int(fields[_COMPLETED]):
+        return "other programs ran before Python did"
+    return ""
