@@ -248,6 +248,11 @@ class Content:
                 break
         return same, differs
 
+    def was_there(self, path: str) -> bool | None:
+        """Was there a file at the last start? None: nobody knows."""
+        was = self._known.was(path) if self._trusted else None
+        return None if was is None else was != ABSENT
+
     def _is_same(self, path: str) -> bool:
         was = self._known.was(path)
         if was is None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from autoreload.process.terminal import Terminal
     from autoreload.report import Report
     from autoreload.scope import Scope
+    from autoreload.warm.runner import WarmRunner
     from autoreload.watch.backend import Backend
 
 FD_SETSIZE = 1024
@@ -53,7 +54,13 @@ class Session:
     """One run of autoreload."""
 
     def __init__(
-        self, job: Job, command: Command, report: Report, signals: SignalFd, runner: Runner, terminal: Terminal
+        self,
+        job: Job,
+        command: Command,
+        report: Report,
+        signals: SignalFd,
+        runner: Runner | WarmRunner,
+        terminal: Terminal,
     ) -> None:
         chosen = job.settings
         self._job = job
@@ -322,6 +329,8 @@ class Session:
                 self._handle(life.GuardLost(), now)
             elif isinstance(event, events.Emptied):
                 self._handle(life.Emptied(event.token), now)
+            elif isinstance(event, events.Restarted):
+                self._report.how(event.warm, event.what, event.path, event.seconds, self._job.settings.explain)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)
                 self._handle(life.Stuck(), now)
@@ -389,9 +398,10 @@ class Session:
         self._report.restart(action.cause, burst, first=action.run == 1)
         self._learn(burst, now)
         self._remove_stale_bytecode()
+        changed = {path: self._content.was_there(path) if self._content is not None else None for path in burst}
         if self._content is not None:
             self._content.started(changed_from_now())
-        self._runner.start(action.run)
+        self._runner.start(action.run, changed if action.cause is life.Cause.CHANGE else None)
 
     def _learn(self, burst: Iterable[str], now: float) -> None:
         advice = self._habits.starting(tuple(burst), now)

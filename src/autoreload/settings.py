@@ -25,6 +25,7 @@ class Settings(NamedTuple):
     postpone: bool = False
     on_exit: str = "wait"
     no_content_check: bool = False
+    warm: bool = False
     clear: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -268,6 +269,21 @@ killed it, 127 or 126 if it could not be executed).""",
 is started (up to 1 MiB each, 256 MiB in all and 262,144 files, which takes 14 MiB of memory; of larger files the time,
 the size and the inode stand for the content). A file that is written again with the same content, `touch`ed, or changed
 there and back, then restarts nothing. With it nothing is read, and `touch` restarts the command.""",
+    ),
+    Option(
+        "warm",
+        None,
+        "resume a Python command from just before the changed file was first used, where that is safe",
+        """For servers that import for seconds what did not change. While the program starts, autoreload keeps frozen
+copies of it (forks), each from a moment before some module is imported. After a change the program goes on from the
+last one that had not used the changed file: what came before really ran, in this order, and what comes after runs
+again.
+
+Where that might differ from a new start, there is a new start; `--explain` says why. So it is for a file that is new or
+gone, a data file that the program was not seen to read, `.env` and lock files, and anything the program used that is
+not what it was (an installed package too). No copy is made while a thread runs, a socket listens, a connection, a pipe
+of its own or a file for reading and writing is open, a lock is held or a child process is alive. The command must be
+CPython 3.9 to 3.13, started directly or by `exec`, without `-I`, `-E` or `-S`.""",
     ),
     Option(
         "clear",

@@ -17,6 +17,8 @@ from autoreload.signals import take
 
 if TYPE_CHECKING:
     from autoreload.job import Job
+    from autoreload.process.command import Command
+    from autoreload.warm.runner import WarmRunner
 
 
 def run(job: Job) -> int:
@@ -34,8 +36,11 @@ def _run(job: Job) -> int:
     command = resolve(job.command, job.directory, os.environ)
     signals, mask = take()  # before anything is started
     terminal = Terminal()
-    runner = Runner(command, terminal, mask)
+    plain = Runner(command, terminal, mask)
+    runner: Runner | WarmRunner = plain
     try:
+        if job.settings.warm:
+            runner = _warm(plain, job, command)
         from autoreload.report import Report
         from autoreload.session import Session
 
@@ -55,3 +60,14 @@ def _run(job: Job) -> int:
             runner.close()
         finally:
             terminal.restore()
+
+
+def _warm(runner: Runner, job: Job, command: Command) -> WarmRunner:
+    import signal
+
+    from autoreload.process.recognise import runs_shell
+    from autoreload.warm.runner import Terms, WarmRunner
+
+    number = signal.Signals["SIG" + job.settings.signal]
+    strict = runs_shell(command.argv, command.directory, os.environ)
+    return WarmRunner(runner, Terms(number, job.roots, command.directory, strict), runner.environ)

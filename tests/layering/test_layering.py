@@ -28,11 +28,13 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "process": {"core", "errors", "linux"},
     "report": {"core", "errors"},
     "rules": {"core", "job", "process"},
+    "runtime": set(),
     "scope": {"core", "errors"},
     "session": EVERYTHING,
     "startup": EVERYTHING,
     "settings": {"errors"},
     "signals": {"linux"},
+    "warm": {"core", "errors", "process", "runtime"},
     "watch": {"core", "errors", "linux"},
 }
 """Each module or folder of the package, and which others it may import; CONTRIBUTING.md has the drawing."""

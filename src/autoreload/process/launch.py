@@ -35,20 +35,22 @@ class Launch:
         self._argv, self._directory, self._environ, self._mask = argv, directory, environ, mask
         self._ignores_children = ignores_children
 
-    def __call__(self) -> int:
-        """Execute it and return its pid. OSError, with the file it is about, if that cannot be done.
+    def __call__(self, more: "dict[bytes, bytes] | None" = None) -> int:
+        """Execute it, with `more` in its environment, and return its pid. OSError, with the file it is about, if that
+        cannot be done.
 
         The directory is entered by its path each time: what was there before may have been replaced.
         """
         chdir(self._directory)
+        environ = {**self._environ, **(more or {})}
         denied: OSError | None = None
         for path in self._candidates():
             try:
-                return self._spawn(path, self._argv)
+                return self._spawn(path, self._argv, environ)
             except OSError as error:
                 errno = error.errno or 0
                 if errno == ENOEXEC and not _is_binary(path):  # no `#!`: execvp(3) lets the shell try
-                    return self._spawn(_SHELL, (_SHELL, path, *self._argv[1:]))
+                    return self._spawn(_SHELL, (_SHELL, path, *self._argv[1:]), environ)
                 if b"/" in self._argv[0]:
                     raise _about(errno, path) from None
                 if errno not in _UNREACHABLE:
@@ -65,14 +67,14 @@ class Launch:
         paths = [folder + b"/" + name if folder else b"./" + name for folder in folders]
         return [path for path in paths if _is_file(path)]  # a stat is cheaper than a vfork
 
-    def _spawn(self, path: bytes, argv: tuple[bytes, ...]) -> int:
+    def _spawn(self, path: bytes, argv: tuple[bytes, ...], environ: dict[bytes, bytes]) -> int:
         try:
             # Python ignores these two for itself; what else was ignored when autoreload was started stays ignored.
             if self._ignores_children:
                 # posix_spawn can give back the default action only. Ignored just for this moment, for whoever dies
                 # while it is ignored is not kept to be waited for.
                 signal(SIGCHLD, SIG_IGN)
-            return posix_spawn(path, argv, self._environ, setsigmask=self._mask, setsigdef=(SIGPIPE, SIGXFSZ))
+            return posix_spawn(path, argv, environ, setsigmask=self._mask, setsigdef=(SIGPIPE, SIGXFSZ))
         except OSError as error:
             raise OSError(error.errno, error.strerror, path) from None
         finally:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 _INTERPRETER = re.compile(r"(python|pypy)\d*(\.\d+)*[a-z]?")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
@@ -43,6 +43,16 @@ def runs_python(argv: list[str], directory: str, environ: Mapping[str, str]) -> 
         return True
     path = find(argv[0], directory, environ)
     return path is not None and _is_python_script(path)
+
+
+def runs_shell(argv: Sequence[str], directory: str, environ: Mapping[str, str]) -> bool:
+    """Is the command a shell, or a script for one? Not a shim of pyenv and its like, which only looks for Python."""
+    if os.path.basename(argv[0]) in _SHELLS:
+        return True
+    path = find(argv[0], directory, environ) or ""
+    words = _head(path)[2:].split(b"\n")[0].split() if has_shebang(path) else []
+    named = {os.path.basename(os.fsdecode(word)) for word in words}
+    return not named.isdisjoint(_SHELLS) and not _is_python_script(path) and "/shims/" not in path
 
 
 def _wrapped(argv: list[str], directory: str, environ: Mapping[str, str]) -> bool:

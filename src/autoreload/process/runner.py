@@ -10,7 +10,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from marshal import dumps, loads
 from typing import Any
 
@@ -69,6 +69,11 @@ class Runner:
             raise UserError("the guard process ends as soon as it is started", "see its error above")
         self._guard, self._socket = spawn_guard(self._command, self._origin, self._state)
         self._epoll.register(self._socket, select.EPOLLIN)
+
+    @property
+    def environ(self) -> Mapping[bytes, bytes]:
+        """What the command is started with."""
+        return self._origin.environ
 
     @property
     def guard(self) -> int:
@@ -135,11 +140,14 @@ class Runner:
         return [GuardLost()]
 
     # -- requests ----------------------------------------------------------------------------------------------------
-    def start(self, run: int) -> None:
-        """Execute the command: `Started` or `Failed` answers. The tree has to be empty."""
+    def start(self, run: int, changed: object = None, environ: Mapping[bytes, bytes] | None = None) -> None:
+        """Execute the command: `Started` or `Failed` answers. The tree has to be empty.
+
+        `changed` is for those who resume instead (warm/runner.py). `environ`: added to that of the command.
+        """
         self._look_for_strangers()
         self._unanswered = True
-        self._say("start", run)
+        self._say("start", run, dict(environ or {}))
 
     def stop(self, token: int, signal: int, grace: float, from_terminal: bool = False) -> None:
         """End the tree: `signal` now, SIGKILL after `grace` seconds. `from_terminal`: processes in our process group

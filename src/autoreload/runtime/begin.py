@@ -41,13 +41,10 @@ def _warm(told: dict[str, Any]) -> None:
     program = Program(told)
     program.used.folders()
     program.watch()
-    sys.meta_path.insert(0, Finder(program))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Finder(program))
     program.point("root", "")
     # From here on there may be another process.
-    path = main.script()
-    if path:
-        program.used.add(os.path.normpath(path))
-    main.take_over(program)
+    main.prepare(program)
 
 
 def _unfit(told: dict[str, Any]) -> str:

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from posix import WNOHANG, getpgid, getpgrp, kill, listdir, waitpid
 
-from _signal import SIGCONT, SIGKILL
-
 from .kernel import content
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from signal import SIGCONT, SIGKILL
+else:
+    from _signal import SIGCONT, SIGKILL
 
 LOOK_AGAIN = (0.002, 0.05)
 """Seconds between two looks while something ends, at first and at last."""
@@ -19,7 +24,9 @@ LOOK_AGAIN = (0.002, 0.05)
 class Below:
     """The processes below this one; `main` is the one that goes on as the program."""
 
-    def __init__(self, main: int) -> None:
+    def __init__(self, main: int, pass_down: Callable[[int], None]) -> None:
+        """`pass_down`: sends the main process a signal."""
+        self._pass_down = pass_down
         self.main = main
         """0: it has been reaped."""
         self.status = 0
@@ -80,7 +87,10 @@ class Below:
         if pid not in self._asked:
             self._asked.add(pid)
             if self._signal and not (self._spare_group and _in_our_group(pid)):
-                send(pid, self._signal)
+                if pid == self.main:
+                    self._pass_down(self._signal)
+                else:
+                    send(pid, self._signal)
             if is_stopped(pid):
                 send(pid, SIGCONT)
 

@@ -7,9 +7,8 @@ is replaced by one that runs them in steps.
 from __future__ import annotations
 
 import sys
-from posix import stat
-
 from _frozen_importlib_external import SourceFileLoader
+from posix import stat
 
 from . import stepwise
 

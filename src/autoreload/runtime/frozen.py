@@ -11,18 +11,50 @@ import os
 import select
 from time import monotonic
 
-from _signal import SIG_DFL, SIG_IGN, SIG_UNBLOCK, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGSTOP, SIGTERM
-from _signal import getsignal, pthread_sigmask, signal, valid_signals
-
 from . import kernel, native, stepwise
 from .below import Below, is_stopped, send
 from .protocol import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from signal import (
+        SIG_DFL,
+        SIG_IGN,
+        SIG_UNBLOCK,
+        SIGCHLD,
+        SIGCONT,
+        SIGHUP,
+        SIGINT,
+        SIGKILL,
+        SIGQUIT,
+        SIGSTOP,
+        SIGTERM,
+        getsignal,
+        pthread_sigmask,
+        signal,
+        valid_signals,
+    )
     from typing import Any
 
     from .program import Program
+else:
+    from _signal import (
+        SIG_DFL,
+        SIG_IGN,
+        SIG_UNBLOCK,
+        SIGCHLD,
+        SIGCONT,
+        SIGHUP,
+        SIGINT,
+        SIGKILL,
+        SIGQUIT,
+        SIGSTOP,
+        SIGTERM,
+        getsignal,
+        pthread_sigmask,
+        signal,
+        valid_signals,
+    )
 
 LOST_GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL when the tool is gone and cannot say how long."""
@@ -36,7 +68,7 @@ class Frozen:
 
     def __init__(self, program: Program, child: int, control: Stream, listener: Stream, up: Stream | None) -> None:
         self._program = program
-        self._below = Below(child)
+        self._below = Below(child, self._pass_down)
         self._control: Stream | None = control
         self._listener = listener
         self._up = up
@@ -93,14 +125,16 @@ class Frozen:
 
     # -- signals -------------------------------------------------------------------------------------------------------
     def _relay(self, number: int) -> None:
-        """Pass it down, by the line if the child is a snapshot: a thread of a library might take it there."""
-        if self._down is None or not self._down.send("signal", number):
-            if self._below.main:
-                send(self._below.main, number)
+        self._pass_down(number)
         if number in self._ask_to_end:
             self._leaving = True
             if self._below.main and is_stopped(self._below.main):
                 send(self._below.main, SIGCONT)
+
+    def _pass_down(self, number: int) -> None:
+        """By the line if the child is a snapshot: there a thread of a library might take the signal."""
+        if (self._down is None or not self._down.send("signal", number)) and self._below.main:
+            send(self._below.main, number)
 
     def _hear_lines(self, ready: set[int]) -> None:
         if self._listener.fileno() in ready:
@@ -199,7 +233,7 @@ class Frozen:
             return False
         self._forget(self._down)
         self._down = None
-        child = os.fork()
+        child = native.fork()
         if not child:
             self._thaw()
             return True

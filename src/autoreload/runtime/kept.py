@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 
-from _signal import ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, getitimer, setitimer
-
 from . import loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from signal import ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, getitimer, setitimer
     from typing import Any
+else:
+    from _signal import ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, getitimer, setitimer
 
 _TIMERS = (ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF)
 

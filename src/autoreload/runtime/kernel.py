@@ -6,7 +6,6 @@ As in linux/libc.py of the tool, `_ctypes` is used without `ctypes`: it is much 
 from __future__ import annotations
 
 import posix
-
 from _ctypes import FUNCFLAG_CDECL, FUNCFLAG_USE_ERRNO, CFuncPtr, _SimpleCData, dlopen, dlsym, get_errno
 
 TYPE_CHECKING = False
@@ -96,7 +95,7 @@ def content(path: str) -> bytes:
     """What a file of /proc holds, or any other. `open` may be somebody else's by now. OSError: it cannot be read."""
     descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
     try:
-        parts = []
+        parts: list[bytes] = []
         while True:
             part = posix.read(descriptor, 1 << 16)
             if not part:

@@ -11,7 +11,10 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from signal import set_wakeup_fd
     from typing import Any
+else:
+    from _signal import set_wakeup_fd
 
 
 def running() -> Any:
@@ -57,13 +60,11 @@ class Saved:
     """A running loop that `refusal` has nothing against."""
 
     def __init__(self, loop: Any) -> None:
-        from _signal import set_wakeup_fd
-
         events = sys.modules["asyncio.events"]
         self._loop = loop
-        self._policy = getattr(events, "_event_loop_policy", None)
-        local = getattr(self._policy, "_local", None)
-        self._local = dict(vars(local)) if local is not None else None
+        policy = getattr(events, "_event_loop_policy", None)
+        self._local: Any = getattr(policy, "_local", None)
+        self._names = dict(self._local.__dict__) if self._local is not None else {}
         self._wakes_by_signal = set_wakeup_fd(-1)
         if self._wakes_by_signal >= 0:
             set_wakeup_fd(self._wakes_by_signal, warn_on_full_buffer=False)
@@ -72,12 +73,10 @@ class Saved:
         """In a child."""
         import select
 
-        from _signal import set_wakeup_fd
-
         loop, selector = self._loop, self._loop._selector
         sys.modules["asyncio.events"]._set_running_loop(loop)
         if self._local is not None:
-            vars(self._policy._local).update(self._local)
+            self._local.__dict__.update(self._names)
         own = loop._csock.fileno()
         loop._remove_reader(loop._ssock.fileno())
         loop._ssock.close()

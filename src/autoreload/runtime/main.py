@@ -1,20 +1,18 @@
 """The main script in steps: `python x.py` is read and run by the interpreter itself, with no way to get in between.
 
 So where x.py was edited of late, the interpreter is made to believe that it is a folder with a `__main__` in it (as an
-importer for its path says), which runpy then runs; the code it is given runs the script in steps, in a module that looks
-as that of any script. A script that nobody edits is left alone.
+importer for its path says), which runpy then runs; the code it is given runs the script in steps, in a module that
+looks as that of any script. A script that nobody edits is left alone.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import SourceFileLoader
 
 from . import stepwise
-from .kernel import content
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,13 +34,17 @@ def script() -> str:
     return path if os.path.isfile(path) else ""
 
 
-def take_over(program: Program) -> None:
-    """Run the script in steps, if it was edited of late."""
+def prepare(program: Program) -> None:
+    """Have the script run in steps, if it was edited of late."""
     global _taken
     path = script()
+    if not path:
+        return
     if path.endswith(".py") and not sys.flags.inspect and os.path.normpath(path) in program.hot:
         _taken = (program, path)
-        sys.path_importer_cache[path] = Importer(path)  # type: ignore[assignment]
+        sys.path_importer_cache[path] = Importer(path)
+    else:
+        program.used.add(os.path.normpath(path))
 
 
 class Importer:
@@ -53,7 +55,8 @@ class Importer:
 
     def find_spec(self, name: str, target: object = None) -> Any:
         """Part of importlib.abc.PathEntryFinder."""
-        return ModuleSpec(name, self, origin=self._path) if name == "__main__" else None
+        loader: Any = self
+        return ModuleSpec(name, loader, origin=self._path) if name == "__main__" else None
 
     def create_module(self, spec: object) -> None:
         """Part of importlib.abc.Loader."""
@@ -80,7 +83,7 @@ def execute(names: dict[str, Any]) -> None:
     names.update(__file__=path, __cached__=None, __doc__=None, __loader__=loader, __package__=None, __spec__=None)
     names.setdefault("__annotations__", {})
     try:
-        stepwise.run(program, path, names, lambda: content(path))
+        stepwise.run(program, path, names)
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as error:

@@ -7,10 +7,10 @@ addresses on it lead to.
 
 from __future__ import annotations
 
-import posix
-from time import sleep
-
 import _thread
+import posix
+import sys
+from time import sleep
 
 from .kernel import content
 
@@ -40,6 +40,17 @@ def refusal() -> str:
 def count() -> int:
     """How many threads there are."""
     return len(posix.listdir("/proc/self/task"))
+
+
+def fork() -> int:
+    """fork(2), whatever `os.fork` is by now. Threads, about which Python would warn, are known to survive it."""
+    if sys.version_info < (3, 12) or count() == 1:
+        return posix.fork()
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return posix.fork()
 
 
 def _libraries() -> list[tuple[int, int, str]]:

@@ -6,13 +6,12 @@ removed. What replaces a function is no function itself, for that would become a
 
 from __future__ import annotations
 
+import _io
 import builtins
 import io
 import os
 import posix
 import sys
-
-import _io
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +30,8 @@ class Opener:
         self._function = function
         self._note = note
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
+    # The docstring is that of the function, see __getattr__.
+    def __call__(self, *arguments: Any, **named: Any) -> Any:  # noqa: D102
         self._note(arguments[0] if arguments else named.get("file", named.get("path")), arguments, named)
         return self._function(*arguments, **named)
 
@@ -75,14 +75,15 @@ def watch(note: Callable[[str], None]) -> None:
 
     if not getattr(sys.flags, "warn_default_encoding", 0):  # whose warnings name the caller of `open`
         replacement = Opener(builtins.open, opened)
-        for module in (builtins, io, _io):
-            module.open = replacement  # type: ignore[attr-defined]
+        modules: tuple[Any, ...] = (builtins, io, _io)
+        for module in modules:
+            module.open = replacement
     # pkgutil.get_data and runpy.run_path open a file by this, and so does the import system.
     code = Opener(_io.open_code, opened_as_code)
-    _io.open_code = code  # type: ignore[assignment]
-    io.open_code = code  # type: ignore[assignment]
+    _io.open_code = code
+    io.open_code = code
     low = Opener(os.open, opened_by_number)
     for functions in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
         if os.open in functions:
             functions.add(low)
-    os.open = low  # type: ignore[assignment]
+    os.open = low

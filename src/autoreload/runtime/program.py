@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 from time import monotonic
-
-import _thread
 
 from . import opened, refusals
 from .protocol import note
@@ -82,7 +81,7 @@ class Program:
         if self._busy:
             return
         path = os.path.normpath(os.path.join(os.getcwd(), path)) if not path.startswith("/") else path
-        if self.used.add(path) and path.startswith(self._roots):
+        if self.used.add(path) and path.startswith(self._roots) and not path.endswith(".py"):
             note(self.address, "opened", path)
 
     def point(self, kind: str, path: str, hot: bool = False) -> None:

@@ -9,9 +9,8 @@ that), and whoever may write to the one may trace the other: marshal is safe eno
 
 from __future__ import annotations
 
-from marshal import dumps, loads
-
 import _socket
+from marshal import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

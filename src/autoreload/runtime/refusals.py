@@ -5,10 +5,9 @@ Each reason is one line for a person. They are asked in the order of what they c
 
 from __future__ import annotations
 
-import posix
-
 import _socket
 import _thread
+import posix
 
 from . import loop, native
 from .kernel import content

@@ -6,12 +6,10 @@ fail fails before the fork, and then nothing has happened.
 
 from __future__ import annotations
 
+import _socket
 import os
 import sys
 from time import monotonic
-
-import _socket
-from _signal import SIG_BLOCK, SIG_SETMASK, SIGKILL, SIGSTOP, pthread_sigmask, valid_signals
 
 from . import kernel, native
 from .frozen import Frozen, above
@@ -21,7 +19,11 @@ from .used import signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from signal import SIG_BLOCK, SIG_SETMASK, SIGKILL, SIGSTOP, pthread_sigmask, valid_signals
+
     from .program import Program
+else:
+    from _signal import SIG_BLOCK, SIG_SETMASK, SIGKILL, SIGSTOP, pthread_sigmask, valid_signals
 
 _LINES = b"\0autoreload-line-"
 """Abstract addresses, see unix(7): no file is left behind."""
@@ -30,7 +32,7 @@ _EVERY = {int(signal) for signal in valid_signals()} - {SIGKILL, SIGSTOP}
 
 def take(program: Program, kind: str, path: str) -> str:
     """Take a snapshot; returns in the child. Why there is none, if it cannot be taken; empty: this is the program."""
-    program.used.collect()
+    program.used.collect(program.in_progress)
     mask = pthread_sigmask(SIG_BLOCK, _EVERY)
     try:
         return _take(program, kind, path)
@@ -53,7 +55,7 @@ def _take(program: Program, kind: str, path: str) -> str:
         age = monotonic() - program.began
         kernel.inherit_orphans(True)
         subreaper = True
-        child = _fork()
+        child = native.fork()
     except OSError as error:
         if subreaper:
             kernel.inherit_orphans(False)
@@ -98,14 +100,3 @@ def _listening(address: bytes) -> _socket.socket:
         socket.close()
         raise
     return socket
-
-
-def _fork() -> int:
-    if sys.version_info < (3, 12) or native.count() == 1:
-        return os.fork()
-    import warnings
-
-    with warnings.catch_warnings():
-        # Of threads: that these survive a fork is known, see native.py.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()

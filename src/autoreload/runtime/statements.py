@@ -41,7 +41,7 @@ class Steps:
         compile(data, path, "exec", 0, True)  # what only the whole can be blamed for
         self.data = data
         self._path = path
-        self._body: list[Any] = compile(data, path, "exec", ONLY_AST, True).body  # type: ignore[attr-defined]
+        self._body: list[Any] = compile(data, path, "exec", ONLY_AST, True).body
         self._lines = _line_ends(data)
         self.steps = self._divide()
 
@@ -61,7 +61,7 @@ class Steps:
 
     def _first_line(self, statement: Any) -> int:
         decorators = getattr(statement, "decorator_list", [])
-        return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+        return min([int(statement.lineno), *(int(decorator.lineno) for decorator in decorators)])
 
     def begins(self, number: int) -> int:
         """Which step begins with statement `number`; -1: none."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from _frozen_importlib_external import SourceFileLoader
 
+from .kernel import content
 from .statements import Steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import ModuleType
     from typing import Any
 
@@ -28,12 +28,12 @@ class Loader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Part of importlib.abc.Loader."""
-        run(self._program, self.path, module.__dict__, lambda: self.get_data(self.path))
+        run(self._program, self.path, module.__dict__)
 
 
-def run(program: Program, path: str, names: dict[str, Any], read: Callable[[], bytes]) -> None:
+def run(program: Program, path: str, names: dict[str, Any]) -> None:
     """Execute that file in these names, as exec(compile(...)) would."""
-    steps = Steps(read(), path)
+    steps = Steps(content(path), path)
     before = program.resumed
     place = flags = 0
     try:
@@ -51,7 +51,7 @@ def run(program: Program, path: str, names: dict[str, Any], read: Callable[[], b
             if not last:
                 program.point("inside", path, _is_best(steps, place, program.hot.get(path)))
                 if program.resumed != before:
-                    steps, before = Steps(read(), path), program.resumed
+                    steps, before = Steps(content(path), path), program.resumed
                     place = steps.begins(step.after)
     finally:
         program.in_progress.pop(path, None)
@@ -68,8 +68,6 @@ def _is_best(steps: Steps, place: int, changed: int | None) -> bool:
 
 def may_resume(path: str, prefix: bytes, number: int) -> str:
     """Why a file in progress cannot go on with statement `number`, `prefix` having been run; empty: it can."""
-    from .kernel import content
-
     try:
         steps = Steps(content(path), path)
     except OSError:

@@ -11,6 +11,7 @@ from posix import getcwd, stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Any
 
     Signature = tuple[int, int, int, int]
@@ -46,14 +47,14 @@ class Used:
         self.paths.append(path)
         return True
 
-    def collect(self) -> None:
-        """Add the files of the modules that came since the last time."""
+    def collect(self, but: Collection[str]) -> None:
+        """Add the files of the modules that came since the last time, without those that are told of otherwise."""
         for name, module in list(sys.modules.items()):
             if self._modules.get(name) == id(module):
                 continue
-            self._modules[name] = id(module)
             path = _file(module)
-            if path:
+            if path and path not in but:  # without one it may get one yet, as `__main__` does
+                self._modules[name] = id(module)
                 self.add(path)
 
     def folders(self) -> None:

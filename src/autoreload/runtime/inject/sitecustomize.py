@@ -60,4 +60,4 @@ _told = _leave("AUTORELOAD_RUNTIME")
 if _told and sys.version_info >= (3, 9):
     _enter(_told)
 
-import sitecustomize  # noqa: E402, F401
+import sitecustomize  # type: ignore[import-not-found]  # noqa: E402, F401
