@@ -40,11 +40,12 @@ def _warm(told: dict[str, Any]) -> None:
 
     program = Program(told)
     program.used.folders()
-    program.watch()
-    sys.meta_path.insert(0, Finder(program))
     program.point("root", "")
-    # From here on there may be another process.
-    main.prepare(program)
+    # From here on there may be another process. If there is none, there cannot be any later: leave all as it is.
+    if program.depth:
+        program.watch()
+        sys.meta_path.insert(0, Finder(program))
+        main.prepare(program)
 
 
 def _unfit(told: dict[str, Any]) -> str:
@@ -53,6 +54,7 @@ def _unfit(told: dict[str, Any]) -> str:
         from . import kernel
 
         os.close(kernel.process_descriptor(os.getpid()))
+        os.close(kernel.signal_descriptor())
         fields = kernel.content("/proc/self/stat").rpartition(b")")[2].split()
         kernel.content("/proc/self/task/" + str(os.getpid()) + "/children")
     except ImportError:

@@ -66,7 +66,10 @@ _ASK_TO_END = (SIGHUP, SIGINT, SIGQUIT, SIGTERM)
 class Frozen:
     """One snapshot: `child` is what goes on as the program, or the next snapshot."""
 
-    def __init__(self, program: Program, child: int, control: Stream, listener: Stream, up: Stream | None) -> None:
+    def __init__(
+        self, program: Program, child: int, control: Stream, listener: Stream, up: Stream | None, signals: int
+    ) -> None:
+        """`signals`: see kernel.signal_descriptor."""
         self._program = program
         self._below = Below(child, self._pass_down)
         self._control: Stream | None = control
@@ -81,7 +84,7 @@ class Frozen:
         self._told: dict[str, Any] = {}
         self._heir = 0
         self._handlers = _ignore_all() if native.count() > 1 else {}
-        self._signals = kernel.signal_descriptor()
+        self._signals = signals
         self._poll = select.poll()
         self._main = kernel.process_descriptor(child)
         for source in (control, listener, self._signals, self._main):

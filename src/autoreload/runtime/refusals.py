@@ -12,8 +12,14 @@ import posix
 from . import loop, native
 from .kernel import content
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _SHARED_KINDS = ("inotify", "fanotify", "io_uring", "signalfd", "[eventpoll]", "[timerfd]", "[eventfd]", "userfaultfd")
 """What a descriptor of the kind anon_inode must not be: both sides would see the same events."""
+_NO_FILES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/pts/", "/proc/")
+"""What may be open for reading and writing."""
 _NO_SHARED_MAPPINGS = ("/dev/nvidia", "/dev/dri/", "/usr/", "/lib")
 
 
@@ -87,14 +93,19 @@ def _socket_of(fd: int) -> str:
         try:
             socket.getpeername()
         except OSError:
-            return ""
+            return "a socket is bound" if _is_bound(socket.getsockname()) else ""
         return "a connection is open"
     finally:
         socket.close()
 
 
+def _is_bound(name: Any) -> bool:
+    """By the name of a socket: (host, port, ...), or a path."""
+    return bool(name[1]) if isinstance(name, tuple) and len(name) > 1 else bool(name)
+
+
 def _file(fd: int, path: str) -> str:
-    if path.startswith(("/dev/", "/proc/")):
+    if path.startswith(_NO_FILES):
         return ""
     if _flags(fd) & posix.O_ACCMODE == posix.O_RDWR:
         return f"{path} is open for reading and writing"

@@ -43,6 +43,7 @@ def take(program: Program, kind: str, path: str) -> str:
 def _take(program: Program, kind: str, path: str) -> str:
     line = _LINES + os.urandom(12).hex().encode()
     opened: list[Stream] = []
+    signals = spare = -1
     subreaper = False
     try:
         control = Stream.connected(program.address)
@@ -51,6 +52,8 @@ def _take(program: Program, kind: str, path: str) -> str:
         opened.append(listener)
         up = above(program.lines)
         opened += [up] if up is not None else []
+        signals = kernel.signal_descriptor()
+        spare = os.dup(signals)  # for what can be opened only after the fork
         kept = Kept()
         age = monotonic() - program.began
         kernel.inherit_orphans(True)
@@ -59,21 +62,20 @@ def _take(program: Program, kind: str, path: str) -> str:
     except OSError as error:
         if subreaper:
             kernel.inherit_orphans(False)
-        for stream in opened:
-            stream.close()
+        _close(opened, signals, spare)
         return f"it cannot be forked ({error.strerror})"
     if child:
         try:
             kept.freeze()
-            frozen = Frozen(program, child, control, listener, up)
+            os.close(spare)
+            frozen = Frozen(program, child, control, listener, up, signals)
             frozen.tell(kind, path, age, signed(program.used.paths[program.sent :]))
             frozen.until_resumed()  # returns in a new child
         except BaseException:
             os._exit(1)  # it must never go on as a second program
         program.resumed += 1
     else:
-        for stream in opened:
-            stream.close()
+        _close(opened, signals, spare)
     program.lines = [*program.lines, line]
     program.sent = len(program.used.paths)
     program.depth += 1
@@ -88,6 +90,14 @@ def _take(program: Program, kind: str, path: str) -> str:
 
 def _nothing() -> None:
     pass
+
+
+def _close(streams: list[Stream], *descriptors: int) -> None:
+    for stream in streams:
+        stream.close()
+    for descriptor in descriptors:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _listening(address: bytes) -> _socket.socket:

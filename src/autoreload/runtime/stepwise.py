@@ -53,6 +53,8 @@ def run(program: Program, path: str, names: dict[str, Any]) -> None:
                 if program.resumed != before:
                     steps, before = Steps(content(path), path), program.resumed
                     place = steps.begins(step.after)
+                    if place < 0:  # once more, since it was looked at; a restart is on its way
+                        raise RuntimeError(f"{path} changed while it was being run")
     finally:
         program.in_progress.pop(path, None)
         program.used.add(path)
