@@ -77,13 +77,18 @@ class Stage:
         path.write_text(text)
         return path
 
-    def settings(self, hot: Mapping[str, int] | None = None) -> dict[str, Any]:
+    def deaf(self) -> None:
+        """Nobody is there who could be told of a snapshot."""
+        self._listener.close()
+        self._notes.close()
+
+    def settings(self, hot: Mapping[str, int] | None = None, strict: bool = False) -> dict[str, Any]:
         """What the tool tells the program."""
         named = {str(self.folder / name): place for name, place in (hot or {}).items()}
         return {
             "address": self._address,
             "signal": int(signal.SIGTERM),
-            "strict": False,
+            "strict": strict,
             "hot": named,
             "roots": [str(self.folder)],
         }
@@ -94,14 +99,16 @@ class Stage:
         python: str = sys.executable,
         hot: Mapping[str, int] | None = None,
         environ: Mapping[str, str] | None = None,
+        kind: str = "unset",
+        strict: bool = False,
         **popen: Any,
     ) -> None:
-        """Start the program."""
-        told = dumps({"guard": os.getpid(), "warm": self.settings(hot)}, 2).hex()
+        """Start the program. `kind`: what PYTHONPATH was before."""
+        told = dumps({"guard": os.getpid(), "warm": self.settings(hot, strict)}, 2).hex()
         merged = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
             "PYTHONPATH": INJECTED,
-            "AUTORELOAD_RUNTIME": f"unset {told}",
+            "AUTORELOAD_RUNTIME": f"{kind} {told}",
             "MARK": self.mark,
             **(environ or {}),
         }
@@ -113,7 +120,8 @@ class Stage:
     # -- what it does --------------------------------------------------------------------------------------------------
     def hear(self, seconds: float = 0.0) -> None:
         """Read what has come."""
-        sources = [self._listener, self._notes, *(s.socket for s in self.snapshots if not s.gone)]
+        own = [source for source in (self._listener, self._notes) if source.fileno() >= 0]
+        sources = [*own, *(s.socket for s in self.snapshots if not s.gone)]
         for source in select.select(sources, [], [], seconds)[0]:
             if source is self._listener:
                 self.snapshots.append(Snapshot(self._listener.accept()[0]))
@@ -155,6 +163,16 @@ class Stage:
             eventually(written, WITHIN)
         except AssertionError:
             raise AssertionError(f"{times} times {line!r} in {self.last_words()}") from None
+
+    def wait_for_lines(self, number: int) -> list[str]:
+        """Until it has written so many."""
+
+        def written() -> bool:
+            self.hear()
+            return len(self.last_words()) >= number
+
+        eventually(written, WITHIN, f"{number} lines")
+        return self.last_words()
 
     def answer(self, snapshot: Snapshot, what: str) -> tuple[Any, ...]:
         """Wait for a message of that kind, and take it."""
@@ -219,8 +237,11 @@ def stage(folder: Path, mark: str) -> Iterator[Stage]:
         it.close()
 
 
-def cold(folder: Path, words: Sequence[str], python: str = sys.executable) -> list[str]:
+def cold(
+    folder: Path, words: Sequence[str], python: str = sys.executable, environ: Mapping[str, str] | None = None
+) -> list[str]:
     """What the same program writes without us."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    if environ is None:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run([python, *words], cwd=folder, env=environ, capture_output=True, text=True, timeout=60)
     return (done.stdout + done.stderr).splitlines()

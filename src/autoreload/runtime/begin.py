@@ -46,6 +46,7 @@ def _warm(told: dict[str, Any]) -> None:
         program.watch()
         sys.meta_path.insert(0, Finder(program))
         main.prepare(program)
+    sys.path_importer_cache.pop(os.path.dirname(__file__), None)
 
 
 def _unfit(told: dict[str, Any]) -> str:

@@ -30,7 +30,6 @@ def _leave(variable):  # type: (str) -> str
         if not alone and before != "set" and os.getcwd() not in sys.path:
             sys.path.insert(position, os.getcwd())  # which is what an empty entry means
     sys.path_importer_cache.pop(here, None)
-    sys.modules.pop(__name__, None)
     return told
 
 
@@ -56,6 +55,7 @@ def _enter(told):  # type: (str) -> None
     begin(told)
 
 
+_own = sys.modules.pop(__name__, None)  # held: Python 2 empties a module that nobody has
 _told = _leave("AUTORELOAD_RUNTIME")
 if _told and sys.version_info >= (3, 9):
     _enter(_told)
