@@ -69,6 +69,7 @@ class Stage:
         self._notes.bind(self._address + b".notes")
         self.process: subprocess.Popen[bytes]
         self.output = folder.parent / "output"
+        self._forgotten = 0
 
     def write(self, name: str, text: str) -> Path:
         """A file of the program."""
@@ -148,9 +149,13 @@ class Stage:
     def last_words(self) -> list[str]:
         """The lines that it has written."""
         try:
-            return self.output.read_text().splitlines()
+            return self.output.read_text()[self._forgotten :].splitlines()
         except FileNotFoundError:
             return []
+
+    def forget_output(self) -> None:
+        """From now on, only what it writes from now on."""
+        self._forgotten = len(self.output.read_text())
 
     def wait_for(self, line: str, times: int = 1) -> None:
         """Until it has written that line so often."""
@@ -200,6 +205,18 @@ class Stage:
         last = self.chain()[-1]
         last.send("stop", 1, int(number), grace, False)
         return self.answer(last, "emptied")
+
+    def ended(self) -> int:
+        """Wait until the program has ended by itself: its exit code, as its snapshot tells it."""
+
+        def there() -> tuple[Any, ...] | None:
+            self.hear()
+            told = [message for snapshot in self.chain()[-1:] for message in snapshot.messages]
+            return next((message for message in told if message[0] == "exited"), None)
+
+        found = eventually(there, WITHIN, f"an end after {self.last_words()}")
+        self.chain()[-1].messages.remove(found)
+        return os.waitstatus_to_exitcode(found[1])
 
     def resume(self, snapshot: Snapshot, hot: Mapping[str, int] | None = None) -> int:
         """Go on from that snapshot, after a stop: the pid of the program."""

@@ -24,13 +24,12 @@ _BYTECODE = (".pyc", ".pyo")
 class Opener:
     """Called like the function that it stands for, and otherwise like it too."""
 
-    __slots__ = ("_function", "_note")
-
     def __init__(self, function: Callable[..., Any], note: Callable[[Any, tuple[Any, ...], dict[str, Any]], None]):
         self._function = function
         self._note = note
+        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+            setattr(self, name, getattr(function, name, None))
 
-    # The docstring is that of the function, see __getattr__.
     def __call__(self, *arguments: Any, **named: Any) -> Any:  # noqa: D102
         self._note(arguments[0] if arguments else named.get("file", named.get("path")), arguments, named)
         return self._function(*arguments, **named)

@@ -107,9 +107,10 @@ def _is_bound(name: Any) -> bool:
 def _file(fd: int, path: str) -> str:
     if path.startswith(_NO_FILES):
         return ""
-    if _flags(fd) & posix.O_ACCMODE == posix.O_RDWR:
-        return f"{path} is open for reading and writing"
-    return ""
+    flags = _flags(fd)
+    if flags & posix.O_ACCMODE == posix.O_RDONLY or (flags & posix.O_ACCMODE == posix.O_WRONLY and flags & posix.O_APPEND):
+        return ""  # what was appended stays in any case
+    return f"{path} is open for writing"
 
 
 def _flags(fd: int) -> int:
