@@ -72,8 +72,10 @@ class Stage:
         self._forgotten = 0
 
     def write(self, name: str, text: str) -> Path:
-        """A file of the program."""
+        """A file of the program. Cached bytecode of what it was is removed, as autoreload does before each start."""
         path = self.folder / name
+        for cached in path.parent.glob(f"__pycache__/{path.stem}.*"):
+            cached.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path

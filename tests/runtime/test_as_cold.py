@@ -48,7 +48,7 @@ CASES = {
     ),
     "who it is": (
         "import os, threading",
-        "print(os.getpid() == threading.get_native_id() == int(os.readlink('/proc/self')), os.getpgrp() == os.getpid())",
+        "print(os.getpid() == threading.get_native_id() == int(os.readlink('/proc/self')))",
     ),
     "open descriptors": ("import os", "print(sorted(os.listdir('/proc/self/fd')))"),
     "the folder and the environment": (

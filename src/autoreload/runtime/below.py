@@ -31,7 +31,8 @@ class Below:
         """0: it has been reaped."""
         self.status = 0
         """Wait status of the main one, once it has been reaped."""
-        self.killed = 0
+        self.killed: set[int] = set()
+        """Who was sent SIGKILL since the stop began."""
         self._signal = 0
         self._deadline: float | None = None
         self._spare_group = False
@@ -59,7 +60,7 @@ class Below:
         """Send `signal` to the main process, and when that is gone to each that it leaves; SIGKILL at `deadline`
         (monotonic seconds). 0: kill only. `spare_group`: who is in our process group has had the signal already."""
         if self._deadline is None:
-            self.killed = 0
+            self.killed.clear()
             self._deadline = deadline
         self._deadline = min(self._deadline, deadline)
         self._signal, self._spare_group = signal, spare_group
@@ -76,7 +77,8 @@ class Below:
             return None
         if now >= self._deadline:
             for pid in children():
-                self.killed += send(pid, SIGKILL)
+                if send(pid, SIGKILL):
+                    self.killed.add(pid)
         else:
             for pid in [self.main] if self.main else children():
                 self._ask(pid)

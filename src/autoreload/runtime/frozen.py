@@ -232,7 +232,7 @@ class Frozen:
         if self._then == "leave":
             _end_like(self._below.status)
         if self._then == "tell":
-            self._say("emptied", self._token, self._below.killed)
+            self._say("emptied", self._token, len(self._below.killed))
             return False
         self._forget(self._down)
         self._down = None

@@ -108,7 +108,9 @@ def _file(fd: int, path: str) -> str:
     if path.startswith(_NO_FILES):
         return ""
     flags = _flags(fd)
-    if flags & posix.O_ACCMODE == posix.O_RDONLY or (flags & posix.O_ACCMODE == posix.O_WRONLY and flags & posix.O_APPEND):
+    if flags & posix.O_ACCMODE == posix.O_RDONLY or (
+        flags & posix.O_ACCMODE == posix.O_WRONLY and flags & posix.O_APPEND
+    ):
         return ""  # what was appended stays in any case
     return f"{path} is open for writing"
 
