@@ -136,6 +136,7 @@ class Frozen:
 
     def _pass_down(self, number: int) -> None:
         """By the line if the child is a snapshot: there a thread of a library might take the signal."""
+        self._reap()  # the child may just have been dropped
         if (self._down is None or not self._down.send("signal", number)) and self._below.main:
             send(self._below.main, number)
 
