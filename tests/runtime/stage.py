@@ -92,6 +92,7 @@ class Stage:
             "address": self._address,
             "signal": int(signal.SIGTERM),
             "strict": strict,
+            "spacing": 0.15,
             "hot": named,
             "roots": [str(self.folder)],
         }

@@ -15,9 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SPACING = 0.15
-"""Seconds of the program's work between two snapshots."""
 SPACING_WHEN_HOT = 0.01
+"""Seconds of the program's work between two snapshots, the second of which is for a file that was edited of late."""
 _NEVER_OURS = ("/site-packages/", "/dist-packages/", "/.git/", "/node_modules/", "/.venv/")
 
 
@@ -28,6 +27,7 @@ class Program:
         self.address: bytes = told["address"]
         self.signal: int = told["signal"]
         """That asks it to end."""
+        self._spacing: float = told["spacing"]
         self.hot: dict[str, int] = {}
         """Files edited of late, and where they changed first (bytes)."""
         self._roots: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Program:
 
     def due(self) -> bool:
         """Has enough been done since the last snapshot?"""
-        return monotonic() - self._looked >= SPACING
+        return monotonic() - self._looked >= self._spacing
 
     def watches(self, path: str) -> bool:
         """Is that in one of the watched folders, and none that holds other people's code?"""
@@ -88,7 +88,8 @@ class Program:
         """A snapshot may be taken here. Returns in the process that goes on, or, later, in one that was resumed."""
         if not self.here():
             return
-        if monotonic() - self._looked < (SPACING_WHEN_HOT if hot else SPACING) and kind != "root":
+        spacing = min(SPACING_WHEN_HOT, self._spacing) if hot else self._spacing
+        if monotonic() - self._looked < spacing and kind != "root":
             return
         self._busy = True
         try:

@@ -63,6 +63,11 @@ class Steps:
         decorators = getattr(statement, "decorator_list", [])
         return min([int(statement.lineno), *(int(decorator.lineno) for decorator in decorators)])
 
+    @property
+    def annotates(self) -> bool:
+        """Will the module have `__annotations__`? The whole makes it first of all."""
+        return any(_has(statement, _ast.AnnAssign) for statement in self._body)
+
     def begins(self, number: int) -> int:
         """Which step begins with statement `number`; -1: none."""
         return next((place for place, step in enumerate(self.steps) if step.first == number), -1)
@@ -95,10 +100,15 @@ def imports(statement: Any) -> bool:
         return True
     if not isinstance(statement, _BLOCKS) or _is_main_guard(statement):
         return False
+    return _has(statement, _IMPORTS)
+
+
+def _has(statement: Any, kinds: Any) -> bool:
+    """Is there a node of these kinds in it, and not in a scope of its own?"""
     todo = [statement]
     while todo:
         node = todo.pop()
-        if isinstance(node, _IMPORTS):
+        if isinstance(node, kinds):
             return True
         if not isinstance(node, _SCOPES):
             for field in node._fields:

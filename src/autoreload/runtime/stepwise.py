@@ -36,6 +36,8 @@ def run(program: Program, path: str, names: dict[str, Any]) -> None:
     steps = Steps(content(path), path)
     before = program.resumed
     place = flags = 0
+    if steps.annotates:
+        names.setdefault("__annotations__", {})
     try:
         while place < len(steps.steps):
             step = steps.steps[place]

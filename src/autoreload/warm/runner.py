@@ -33,6 +33,7 @@ from autoreload.warm.hot import Hot
 INJECTED = os.path.join(os.path.dirname(os.path.abspath(autoreload.runtime.__file__)), "inject")
 VARIABLE = b"AUTORELOAD_RUNTIME"
 MOST_SNAPSHOTS = 8
+SPACING = 0.15
 ANSWERS_WITHIN = 1.0
 """Seconds that a snapshot may take longer than what it was asked for; then the guard is asked."""
 _OWN = -1
@@ -50,6 +51,8 @@ class Terms(NamedTuple):
     """Where the command starts."""
     strict: bool
     """The command is a shell script: what it ran before Python would not be run again."""
+    spacing: float = SPACING
+    """Seconds of the program's work between two snapshots."""
 
 
 class Stopping(NamedTuple):
@@ -238,6 +241,7 @@ class WarmRunner:
             "signal": int(self._terms.signal),
             "roots": list(self._terms.roots),
             "strict": self._terms.strict,
+            "spacing": self._terms.spacing,
             "hot": self._hot.places(),
         }
 
