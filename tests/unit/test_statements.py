@@ -56,6 +56,7 @@ def run(data: bytes) -> dict[str, object]:
     module = types.ModuleType("m")
     steps, flags = Steps(data, "x.py"), 0
     if steps.annotates:
+        exec("", module.__dict__)
         module.__annotations__ = {}
     for step in steps.steps:
         code, flags = steps.compiled(step, flags)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.warm.theatre import Theatre, theatre
@@ -117,7 +117,7 @@ def compare(project: Theatre, steps: list[str]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(phases=[Phase.generate], max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(st.data())
 def test_a_resumed_program_comes_to_what_a_new_one_does(data: st.DataObject) -> None:
     """Modules, failed look-ups, data files, `else:` appended, files that are added and deleted, packages that shadow."""

@@ -34,7 +34,7 @@ def end():
         json.dump([said, names], file)
     os.rename(os.environ["STATE"] + ".new", os.environ["STATE"])
 '''
-WITHIN = 20.0
+WITHIN = 8.0
 
 
 class Theatre:

@@ -93,7 +93,15 @@ def execute(names: dict[str, Any]) -> None:
         if sys.version_info >= (3, 12):
             sys.last_exc = error
         sys.excepthook(kind, error.with_traceback(trace), trace)
+        _forget_file(names)
         sys.exit(1)
+    _forget_file(names)
+
+
+def _forget_file(names: dict[str, Any]) -> None:
+    """As the interpreter does when a script has been run."""
+    names.pop("__file__", None)
+    names.pop("__cached__", None)
 
 
 def _after(trace: TracebackType | None) -> TracebackType | None:

@@ -37,6 +37,7 @@ def run(program: Program, path: str, names: dict[str, Any]) -> None:
     before = program.resumed
     place = flags = 0
     if steps.annotates:
+        exec("", names)  # `__builtins__` comes first, as it does when the whole is executed
         names.setdefault("__annotations__", {})
     try:
         while place < len(steps.steps):
