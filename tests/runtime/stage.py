@@ -26,7 +26,7 @@ WITHIN = 15.0
 
 
 def interpreters() -> list[str]:
-    """One of each supported version that is there, that of the tests among them."""
+    """The oldest supported version that is there, and that of the tests; each with AUTORELOAD_ALL_PYTHONS=1."""
     found = {sys.version_info[:2]: sys.executable}
     for version in range(9, 14):
         places = [f"{folder}/python3.{version}" for folder in os.environ.get("PATH", "").split(":")]
@@ -34,7 +34,9 @@ def interpreters() -> list[str]:
         for place in places:
             if (3, version) not in found and os.access(place, os.X_OK) and "/shims/" not in place:
                 found[3, version] = place
-    return [found[version] for version in sorted(found)]
+    if os.environ.get("AUTORELOAD_ALL_PYTHONS") == "1":
+        return [found[version] for version in sorted(found)]
+    return [found[version] for version in sorted({min(found), sys.version_info[:2]})]
 
 
 class Snapshot:

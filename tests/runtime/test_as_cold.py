@@ -114,6 +114,69 @@ def test_a_resumed_program_finds(program: Stage, python: str, case: str) -> None
     assert program.last_words() == expected(program, python)
 
 
+WHOLE = {
+    "an event loop that imports it": """
+import asyncio, os, signal, threading
+async def main():
+    loop, heard = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGUSR1, heard.set)
+    reader, writer = os.pipe()
+    os.close(writer)
+    loop.add_reader(reader, lambda: (print("readable"), loop.remove_reader(reader)))
+    later = loop.create_task(asyncio.sleep(0.2, "slept"))
+    import slow, leaf
+    print(leaf.value, asyncio.get_running_loop() is loop, asyncio.current_task() is not None)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    await asyncio.wait_for(heard.wait(), 5)
+    threading.Thread(target=lambda: loop.call_soon_threadsafe(heard.set)).start()
+    heard.clear()
+    await asyncio.wait_for(heard.wait(), 5)
+    print(await later, len(os.listdir("/proc/self/fd")))
+asyncio.run(main())
+print(asyncio.run(asyncio.sleep(0.01, "again")))
+""",
+    "a server that an event loop starts later": """
+import asyncio, socket
+async def handle(reader, writer):
+    writer.write(await reader.readline())
+    writer.close()
+async def main():
+    import slow, leaf
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writer.write(b"hello %d\\n" % leaf.value)
+    print(await reader.read())
+    server.close()
+asyncio.run(main())
+""",
+    "an error in what it imports": """
+import slow, leaf
+def fails(): return leaf.value / 0
+fails()
+""",
+    "an exit in the middle": "import slow, leaf, sys\nprint(leaf.value)\nsys.exit(3)\n",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", WHOLE)
+def test_a_resumed_program_with(program: Stage, python: str, what: str) -> None:
+    """Those that do not fit the pattern of the others."""
+    program.write("slow.py", SLOW)
+    program.write("leaf.py", "value = 1\n")
+    program.write("app.py", WHOLE[what])
+    program.start("app.py", python=python)
+    code = program.ended()
+    assert program.last_words() == expected(program, python)
+
+    program.write("leaf.py", "value = 2\n")
+    program.forget_output()
+    program.resume(program.before("leaf.py"))
+
+    assert program.ended() == code
+    assert program.last_words() == expected(program, python)
+
+
 def expected(program: Stage, python: str) -> list[str]:
     """What a cold start writes now."""
     return cold(program.folder, ["app.py"], python)

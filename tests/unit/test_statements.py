@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import types
 
 import pytest
@@ -146,13 +147,13 @@ def test_going_on_runs_what_a_new_run_would(same: list[str], old: list[str], new
             place = fresh.begins(step.after)
             left = b"".join(parts(after)[place:])
             assert before[: step.end] + left == after
-            whole = compile(after, "x.py", "exec", 0x400, True).body
-            halves = [compile(half, "x.py", "exec", 0x400, True).body for half in (before[: step.end], left)]
+            whole = ast.parse(after).body
+            halves = [ast.parse(half).body for half in (before[: step.end], left)]
             assert [type(node) for node in whole] == [type(node) for half in halves for node in half]
 
 
 def test_an_import_in_a_function_is_not_done_when_the_file_is_run() -> None:
     """Nor is one that is for the main program alone."""
-    body = compile(SOURCE, "x.py", "exec", 0x400, True).body
+    body = ast.parse(SOURCE).body
 
     assert [imports(statement) for statement in body[-3:]] == [False, False, False]

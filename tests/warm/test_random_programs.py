@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.runtime.stage import interpreters
 from tests.warm.theatre import Theatre, theatre
 
 EXAMPLES = int(os.environ.get("AUTORELOAD_FUZZ_SCRIPTS", "12"))
@@ -43,6 +44,12 @@ STATEMENTS = st.one_of(
     st.sampled_from(("m0.py", "m2.py")).map(lambda name: f"said.append(len(open({name!r}).read()))"),
 )
 HEAD = "import os, random\nfrom recorder import said\n"
+MAIN_HEAD = """\
+import atexit, recorder
+atexit.register(recorder.end)
+random = __import__('random')
+random.seed(1)
+"""
 
 
 @st.composite
@@ -56,7 +63,7 @@ def sources(draw: st.DrawFn) -> str:
 def main_sources(draw: st.DrawFn) -> str:
     """That of the main script: whatever happens, it writes down what it came to."""
     body = "".join(f"{line}\n" for line in draw(st.lists(STATEMENTS, min_size=1, max_size=7)))
-    return f"import atexit, recorder\natexit.register(recorder.end)\nrandom = __import__('random')\nrandom.seed(1)\n{HEAD}{body}"
+    return f"{MAIN_HEAD}{HEAD}{body}"
 
 
 def edited(draw: st.DrawFn, text: str, main: bool) -> str:
@@ -73,7 +80,6 @@ def edited(draw: st.DrawFn, text: str, main: bool) -> str:
     elif kind == "space":
         lines.insert(place, "")
     else:
-        lines[len(lines) if kind == "append" else place :][:0] = []
         lines = [*lines, *added] if kind == "append" else [*lines[:place], *added, *lines[place:]]
     return "\n".join(lines) + "\n"
 
@@ -117,23 +123,30 @@ def compare(project: Theatre, steps: list[str]) -> None:
 
 
 @pytest.mark.slow
-@settings(phases=[Phase.generate], max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(
+    max_examples=EXAMPLES,
+    phases=[Phase.generate],
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+)
 @given(st.data())
 def test_a_resumed_program_comes_to_what_a_new_one_does(data: st.DataObject) -> None:
-    """Modules, failed look-ups, data files, `else:` appended, files that are added and deleted, packages that shadow."""
+    """Modules, failed look-ups, data files, an `else:` that is appended, files that come and go, shadowing packages."""
     draw: Any = data.draw
-    with tempfile.TemporaryDirectory() as folder:
-        with theatre(Path(folder), f"random-{os.getpid()}-{next(_NUMBERS)}-") as project:
-            begin(draw, project)
-            project.run([])
-            steps: list[str] = []
+    mark = f"random-{os.getpid()}-{next(_NUMBERS)}-"
+    python = draw(st.sampled_from(interpreters()))
+    with tempfile.TemporaryDirectory() as folder, theatre(Path(folder), mark, python) as project:
+        begin(draw, project)
+        project.run([])
+        steps: list[str] = []
+        compare(project, steps)
+        for _ in range(draw(st.integers(1, 5))):
+            changed = [change(draw, project) for _ in range(draw(st.sampled_from((1, 1, 1, 2))))]
+            steps.append(", ".join(os.path.relpath(path, project.tree) for path in changed))
+            project.run(changed)
             compare(project, steps)
-            for _ in range(draw(st.integers(1, 5))):
-                changed = [change(draw, project) for _ in range(draw(st.sampled_from((1, 1, 1, 2))))]
-                steps.append(", ".join(os.path.relpath(path, project.tree) for path in changed))
-                project.run(changed)
-                compare(project, steps)
-            COUNTS.extend(restart[1] for restart in project.how)
+        COUNTS.extend(restart[1] for restart in project.how)
 
 
 COUNTS: list[bool] = []

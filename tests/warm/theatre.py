@@ -34,7 +34,7 @@ def end():
         json.dump([said, names], file)
     os.rename(os.environ["STATE"] + ".new", os.environ["STATE"])
 '''
-WITHIN = 8.0
+WITHIN = 20.0
 
 
 class Theatre:
@@ -52,7 +52,7 @@ class Theatre:
         self._there: set[str] = set()
         self.how: list[list[Any]] = []
         """How each restart was made, as `Restarted` tells it."""
-        self._output = open(base / "output", "wb")
+        self._output = open(base / "output", "wb")  # noqa: SIM115 (closed by `close`)
         self.tool = subprocess.Popen(
             [sys.executable, str(TOOL), str(self.tree), python, "app.py"],
             env={**self._environ, "PYTHONPATH": SOURCES, "STATE": str(self._warm), "PYTHONDONTWRITEBYTECODE": ""},

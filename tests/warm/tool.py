@@ -44,7 +44,7 @@ def main() -> None:
         for event in events:
             print(json.dumps([type(event).__name__, *event]), flush=True)
         if 0 in ready:
-            line = sys.stdin.buffer.raw.readline()  # type: ignore[attr-defined]
+            line = _line()
             if not line:
                 runner.close()
                 return
@@ -54,6 +54,14 @@ def main() -> None:
                 runner.start(*values)
             else:
                 runner.stop(values[0], signal.SIGTERM, 5.0)
+
+
+def _line() -> bytes:
+    """The next request: unbuffered, for what was read ahead would not be polled for."""
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(0, 1)):
+        line += byte
+    return line
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ def prepare(program: Program) -> None:
     path = script()
     if not path:
         return
-    if path.endswith(".py") and not sys.flags.inspect and os.path.normpath(path) in program.hot:
+    is_hot = path.endswith(".py") and os.path.normpath(path) in program.hot
+    if is_hot and not sys.flags.inspect and stepwise.compiles(path):  # else the interpreter says what is wrong
         _taken = (program, path)
         sys.path_importer_cache[path] = Importer(path)
     else:

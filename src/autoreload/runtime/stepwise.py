@@ -71,6 +71,15 @@ def _is_best(steps: Steps, place: int, changed: int | None) -> bool:
     return steps.steps[place - 1].end <= changed and (final or steps.steps[place].end > changed)
 
 
+def compiles(path: str) -> bool:
+    """Can that file be run?"""
+    try:
+        Steps(content(path), path)
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True
+
+
 def may_resume(path: str, prefix: bytes, number: int) -> str:
     """Why a file in progress cannot go on with statement `number`, `prefix` having been run; empty: it can."""
     try:
