@@ -12,13 +12,12 @@ import io
 import os
 import posix
 import sys
+from _frozen_importlib_external import source_from_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-_BYTECODE = (".pyc", ".pyo")
 
 
 class Opener:
@@ -44,6 +43,14 @@ class Opener:
         return repr(self._function)
 
 
+def _source(path: str) -> str:
+    """What the bytecode was made from: a change of that is what counts."""
+    try:
+        return source_from_cache(path)
+    except (NotImplementedError, ValueError):
+        return path
+
+
 def watch(note: Callable[[str], None]) -> None:
     """From now on tell `note` of each file that is opened to be read, by the name it is opened by."""
 
@@ -56,8 +63,7 @@ def watch(note: Callable[[str], None]) -> None:
                 file = os.fsdecode(file)
             except Exception:
                 return  # the function itself will say what is wrong with it
-        if not file.endswith(_BYTECODE):
-            note(file)
+        note(_source(file) if file.endswith(".pyc") else file)
 
     def opened(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         mode = arguments[1] if len(arguments) > 1 else named.get("mode", "r")
@@ -77,7 +83,8 @@ def watch(note: Callable[[str], None]) -> None:
         modules: tuple[Any, ...] = (builtins, io, _io)
         for module in modules:
             module.open = replacement
-    # pkgutil.get_data and runpy.run_path open a file by this, and so does the import system.
+    # pkgutil.get_data and runpy.run_path open a file by this, and so does the import system: here is seen what was
+    # imported and failed, and so is no longer among the modules.
     code = Opener(_io.open_code, opened_as_code)
     _io.open_code = code
     io.open_code = code
