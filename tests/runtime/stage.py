@@ -233,6 +233,13 @@ class Stage:
         path = str(self.folder / name)
         return next(snapshot for snapshot in self.chain() if snapshot.facts["path"] == path)
 
+    def abandon(self) -> None:
+        """Let this program end, and all its snapshots."""
+        for snapshot in self.snapshots:
+            snapshot.socket.close()
+        self.snapshots.clear()
+        self.process.wait()
+
     def close(self) -> None:
         """End everything."""
         for snapshot in self.snapshots:
