@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support import end_all
+from tests.support import end_all, eventually, survivors
 
 TOOL = Path(__file__).parent / "tool.py"
 SOURCES = str(TOOL.parents[2] / "src")
@@ -47,7 +47,7 @@ class Theatre:
         self._warm, self._cold = base / "warm", base / "cold"
         environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         self._environ = {**environ, "MARK": mark}
-        self._mark = mark
+        self.mark = mark
         self._run = 0
         self._there: set[str] = set()
         self.how: list[list[Any]] = []
@@ -61,7 +61,7 @@ class Theatre:
             stderr=self._output,
         )
         self._text = b""
-        self._expect("Tool")
+        self.guard = int(self.expect("Tool")[2])
         self.write("recorder.py", RECORDER)
 
     def write(self, name: str, text: str) -> str:
@@ -81,13 +81,29 @@ class Theatre:
         """Have the tool start the program after these changes, or for the first time; wait until it has come up."""
         if self._run:
             self._ask("stop", self._run)
-            self._expect("Emptied")
+            self.expect("Emptied")
         self._warm.unlink(missing_ok=True)
         was_there = {path: path in self._there for path in changed} if self._run else None
         self._run += 1
         self._ask("start", self._run, was_there)
         self._there = {str(path) for path in self.tree.rglob("*") if path.is_file()}
-        self._expect("Exited")
+        self.expect("Exited")
+
+    def start_anew(self) -> None:
+        """As `run`, where nothing is left that could be stopped."""
+        self._run += 1
+        self._warm.unlink(missing_ok=True)
+        self._ask("start", self._run, None)
+        self.expect("Exited")
+
+    def snapshots(self, number: int) -> list[int]:
+        """The pids of that many, the first one first."""
+
+        def found() -> list[int]:
+            left = [pid for pid in survivors(self.mark) if pid not in (self.tool.pid, self.guard)]
+            return sorted(left) if len(left) == number else []
+
+        return eventually(found, what=f"{number} snapshots")
 
     def warm(self) -> Any:
         """What the program came to."""
@@ -110,7 +126,8 @@ class Theatre:
         self.tool.stdin.write(json.dumps(words).encode() + b"\n")
         self.tool.stdin.flush()
 
-    def _expect(self, what: str) -> list[Any]:
+    def expect(self, what: str) -> list[Any]:
+        """Wait for that to be told; other things before it are passed over."""
         limit = time.monotonic() + WITHIN
         assert self.tool.stdout
         while True:
@@ -135,7 +152,7 @@ class Theatre:
         try:
             self.tool.wait(WITHIN)
         finally:
-            end_all(self._mark)
+            end_all(self.mark)
             self.tool.stdout.close()
             self._output.close()
 

@@ -57,6 +57,8 @@ class Snapshot:
         self.facts: dict[str, Any] = {}
         """Empty: it has not told yet."""
         self.expected_to_end = False
+        self.dropped = False
+        """Was it told to go, so that the one below it has the one above it for its parent?"""
 
     @property
     def pid(self) -> int:
@@ -148,7 +150,7 @@ class Chain:
             if snapshot in self._new:
                 self._new.remove(snapshot)
                 return []
-            self.snapshots.remove(snapshot)
+            self._remove(snapshot)
             return [Gone(snapshot)]
         news: list[News] = []
         for what, *values in messages:
@@ -158,6 +160,13 @@ class Chain:
             else:
                 news.append(Told(snapshot, what, tuple(values)))
         return news
+
+    def _remove(self, snapshot: Snapshot) -> None:
+        place = self.snapshots.index(snapshot)
+        del self.snapshots[place]
+        if snapshot.dropped and place < len(self.snapshots):
+            # What it used, those below it have used as well.
+            self.snapshots[place].facts["used"] |= snapshot.facts["used"]
 
     def _frozen(self, snapshot: Snapshot, facts: dict[str, Any]) -> None:
         self._new.remove(snapshot)

@@ -89,6 +89,8 @@ class WarmRunner:
         self._then: Callable[[], list[Event]] | None = None
         """What comes when the stop of our own is answered."""
         self._suspect_at: float | None = None
+        self._leaver: Snapshot | None = None
+        """Which is being dropped."""
         self._queued: list[Event] = []
         self._epoll = select.epoll()
         self._epoll.register(runner.fileno(), select.EPOLLIN)
@@ -284,6 +286,8 @@ class WarmRunner:
                 if self._stopping is not None:  # it became one while the one above it was already ending it
                     self._chain.expect_end([news.snapshot])
                 self._thin()
+            elif news.snapshot.dropped:
+                self._thin()
             elif not news.snapshot.expected_to_end and not self._then:
                 # It may be on its way out with all the others, for somebody ended the command: the guard will say so.
                 self._suspect_at = self._suspect_at or time.monotonic() + ANSWERS_WITHIN / 4
@@ -304,20 +308,26 @@ class WarmRunner:
         return []
 
     def _thin(self) -> None:
-        """Too many snapshots: let the one go that saves the least."""
+        """Too many snapshots: let the one go that saves the least; one after the other."""
         snapshots = self._chain.snapshots
+        if self._leaver in snapshots:
+            return
         hot = self._hot.places()
         kept = {place for place, one in enumerate(snapshots) if one.where[1] in hot}
         place = superfluous([one.facts["age"] for one in snapshots], MOST_SNAPSHOTS, kept)
         if place is not None and not self._stopping and not self._resuming:
             # Its child is to be that of the one above it, which has to know so first.
+            self._leaver = snapshots[place]
             snapshots[place - 1].stream.send("heir", snapshots[place + 1].pid)
 
     def _drop(self, above: Snapshot, heir: int) -> None:
         snapshots = self._chain.snapshots
         place = snapshots.index(above) + 1
-        if place + 1 < len(snapshots) and snapshots[place + 1].pid == heir:
+        if self._resuming or self._stopping or self._then:
+            self._leaver = None
+        elif place + 1 < len(snapshots) and snapshots[place] is self._leaver and snapshots[place + 1].pid == heir:
             self._chain.expect_end([snapshots[place]])
+            snapshots[place].dropped = True
             snapshots[place].stream.send("drop")
 
     # -- what the guard tells ------------------------------------------------------------------------------------------
