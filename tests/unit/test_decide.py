@@ -84,13 +84,14 @@ def test_no_candidate_has_used_what_changed_and_none_is_left_out(
 
 
 def test_the_snapshot_that_saves_the_least_is_dropped() -> None:
-    """Never the first, nor the last, nor one of a file that is being edited."""
+    """Never the first, nor the last; one of a file that is being edited only if there are no others."""
     ages = [0.0, 0.2, 0.4, 0.45, 1.0]
 
     assert superfluous(ages, 5) is None
     assert superfluous(ages, 4) == 2
     assert superfluous(ages, 4, kept={2}) == 1
-    assert superfluous(ages, 4, kept={1, 2, 3}) is None
+    assert superfluous(ages, 4, kept={1, 2, 3}) == 2
+    assert superfluous(ages[:2], 1) is None
 
 
 def test_the_files_edited_last_are_hot() -> None:

@@ -82,8 +82,10 @@ def _invisible(path: str, touched: Touched) -> str:
 
 def superfluous(ages: Sequence[float], most: int, kept: Collection[int] = ()) -> int | None:
     """Which snapshot to drop so that there are at most `most`: the one between whose neighbours the program did the
-    least. `ages`: after how many seconds of its work each was taken. Never the first, the last, or one in `kept`."""
+    least. `ages`: after how many seconds of its work each was taken. Never the first or the last; one in `kept` only if
+    there are no others."""
     if len(ages) <= most:
         return None
-    inner = [place for place in range(1, len(ages) - 1) if place not in kept]
-    return min(inner, key=lambda place: ages[place + 1] - ages[place - 1], default=None)
+    inner = range(1, len(ages) - 1)
+    others = [place for place in inner if place not in kept]
+    return min(others or inner, key=lambda place: ages[place + 1] - ages[place - 1], default=None)
