@@ -11,6 +11,7 @@ from _frozen_importlib_external import SourceFileLoader
 from posix import stat
 
 from . import stepwise
+from .used import absolute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ class Finder:
         except Exception:
             return ""
         for folder in folders:
-            if type(folder) is not str or not self._program.watches(folder or "."):
+            if type(folder) is not str:
+                continue
+            folder = absolute(folder)
+            if not self._program.watches(folder):
                 continue
             for file in (f"{folder}/{last}/__init__.py", f"{folder}/{last}.py"):
                 try:

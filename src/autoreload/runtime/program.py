@@ -9,7 +9,7 @@ from time import monotonic
 from . import opened, refusals
 from .protocol import note
 from .snapshot import take
-from .used import Used
+from .used import Used, absolute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ class Program:
         return monotonic() - self._looked >= self._spacing
 
     def watches(self, path: str) -> bool:
-        """Is that in one of the watched folders, and none that holds other people's code?"""
-        if not path.startswith("/"):
-            path = os.path.join(os.getcwd(), path)
+        """Is that folder (absolute) in one of the watched ones, and in none that holds other people's code?"""
         path = path.rstrip("/") + "/"
         return path.startswith(self._roots) and not any(word in path for word in _NEVER_OURS)
 
@@ -80,7 +78,7 @@ class Program:
         heard of this process, which need not have a snapshot any more."""
         if self._busy:
             return
-        path = os.path.normpath(os.path.join(os.getcwd(), path)) if not path.startswith("/") else path
+        path = absolute(path)
         if self.used.add(path) and path.startswith(self._roots) and not path.endswith(".py"):
             note(self.address, "opened", path)
 

@@ -7,6 +7,7 @@ sys.modules when they are asked for, whoever found and loaded them; the finder a
 from __future__ import annotations
 
 import sys
+from os.path import join, normpath
 from posix import getcwd, stat
 
 TYPE_CHECKING = False
@@ -33,11 +34,7 @@ class Used:
 
     def add(self, path: str) -> bool:
         """Something of the program uses that file; True: for the first time."""
-        if not path.startswith("/"):
-            try:
-                path = getcwd() + "/" + path
-            except OSError:
-                return False
+        path = absolute(path)
         if path in self._known or path.startswith(_NO_FILES):
             return False
         if len(self._known) >= MOST:
@@ -62,6 +59,16 @@ class Used:
         for entry in sys.path:
             if entry.endswith(("/site-packages", "/dist-packages")):
                 self.add(entry)
+
+
+def absolute(path: str) -> str:
+    """The same file, whatever the present folder will be."""
+    if path.startswith("/"):
+        return path
+    try:
+        return normpath(join(getcwd(), path))
+    except OSError:
+        return path  # that folder is gone
 
 
 def _file(module: Any) -> str:

@@ -83,7 +83,9 @@ class Chain:
         self.address = b"\0autoreload-" + secrets.token_hex(12).encode()
         self.snapshots: list[Snapshot] = []
         self.opened: set[str] = set()
-        """Data files that the program was seen to open, wherever."""
+        """Data files that the program was seen to open, or try to, wherever."""
+        self._found: set[str] = set()
+        """Those of them that were there then."""
         self.refusals: list[tuple[str, str]] = []
         """(why there is no snapshot, at which file), each reason once."""
         self._new: list[Snapshot] = []
@@ -138,7 +140,10 @@ class Chain:
             return
         what, *values = loads(data)
         if what == "opened" and len(self.opened) < _MOST_OPENED:
-            self.opened.add(self.resolved(values[0]))
+            path = self.resolved(values[0])
+            self.opened.add(path)
+            if os.path.exists(path):
+                self._found.add(path)
         elif what == "refused":
             self.refusals.append((values[0], values[1]))
 
@@ -193,7 +198,11 @@ class Chain:
 
     def was_there(self, path: str) -> bool:
         """Was that file there when a snapshot, or the program after it, used it?"""
-        return self._signatures.get(path) is not None or path in self.opened
+        return self._signatures.get(path) is not None or path in self._found
+
+    def was_opened(self, path: str) -> bool:
+        """Was the program, at any time, seen to read that file?"""
+        return path in self._signatures or path in self.opened
 
     def resolved(self, path: str) -> str:
         """The path without links: the program may name a file by another way than the one that watches it.

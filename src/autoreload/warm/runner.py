@@ -92,6 +92,8 @@ class WarmRunner:
         self._leaver: Snapshot | None = None
         """Which is being dropped."""
         self._queued: list[Event] = []
+        self._present: set[str] = set()
+        """Files that changed before a start, and were there then."""
         self._epoll = select.epoll()
         self._epoll.register(runner.fileno(), select.EPOLLIN)
         self._epoll.register(self._chain.fileno(), select.EPOLLIN)
@@ -186,6 +188,7 @@ class WarmRunner:
         for path in changed or ():
             self._remember(path)
         decision = self._decide(changed)
+        self._look(changed)
         if not self._chain.snapshots:
             self._queued += self._start_cold(decision)
         elif decision.candidates:
@@ -200,6 +203,16 @@ class WarmRunner:
                     self._hot.changed(path, file.read(_LARGEST_HOT))
             except OSError:
                 pass
+
+    def _look(self, changed: Mapping[str, bool | None] | None) -> None:
+        """Which of these are there as the program starts: when one changes again soon, nobody else may know yet."""
+        if changed is None:  # something may have changed all the same
+            self._present.clear()
+        for path in changed or ():
+            if os.path.exists(path):
+                self._present.add(path)
+            else:
+                self._present.discard(path)
 
     def _decide(self, changed: Mapping[str, bool | None] | None) -> Decision:
         chain = self._chain
@@ -217,8 +230,9 @@ class WarmRunner:
 
     def _touched(self, path: str, was_there: bool | None) -> Touched:
         real = self._chain.resolved(path)
-        seen = self._chain.was_there(real)
-        return Touched(os.path.exists(path), bool(was_there) or (was_there is None and seen), seen)
+        if was_there is None:
+            was_there = self._chain.was_there(real) or path in self._present
+        return Touched(os.path.exists(path), was_there, self._chain.was_opened(real))
 
     def _start_cold(self, decision: Decision) -> list[Event]:
         self._forget_all()
