@@ -135,7 +135,7 @@ class Theatre:
                 if not select.select([self.tool.stdout], [], [], max(0.0, limit - time.monotonic()))[0]:
                     raise AssertionError(f"no {what} after {self.how}")
                 data = os.read(self.tool.stdout.fileno(), 1 << 16)
-                assert data, "the tool has ended"
+                assert data, f"the tool has ended: {Path(self._output.name).read_text()}"
                 self._text += data
             line, _, self._text = self._text.partition(b"\n")
             told: list[Any] = json.loads(line)

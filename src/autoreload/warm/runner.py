@@ -315,9 +315,9 @@ class WarmRunner:
             return self._resumed(snapshot, values[0])
         if what == "refused":
             return self._refused(snapshot, *values)
-        if what == "exited" and snapshot is self._chain.snapshots[-1] and not self._stopping and not self._resuming:
+        if self._chain.snapshots[-1:] == [snapshot] and what == "exited" and not self._stopping and not self._resuming:
             return [Exited(self._run, os.waitstatus_to_exitcode(values[0]))]
-        if what == "heir":
+        if what == "heir" and snapshot in self._chain.snapshots:
             self._drop(snapshot, values[0])
         return []
 
