@@ -10,7 +10,7 @@ from __future__ import annotations
 import _thread
 import posix
 import sys
-from time import sleep
+from time import monotonic, sleep
 
 from .kernel import content
 
@@ -19,19 +19,24 @@ KNOWN = ("libscipy_openblas", "libopenblas", "libiomp5", "libomp", "libmkl", "li
 _ALWAYS_THERE = ("libc.", "libc-", "libpthread", "ld-", "libpython", "python", "libm.", "libm-", "libgcc", "libstdc++")
 _LARGEST = 8192
 _WORD = 8
-_BLOCKS_WITHIN = 50
-"""So many milliseconds a thread may take until it waits for something."""
+PATIENCE = 0.003
+"""Seconds until all threads must have waited for something: those of OpenBLAS are busy for a while after each work."""
+BUSY = "a thread of a library is busy"
 
 
 def refusal() -> str:
-    """Why the native threads of this process stand against a fork; empty: nothing does."""
+    """Why the native threads of this process stand against a fork; empty: nothing does. BUSY: it may soon be so."""
     own = _thread.get_native_id()
     others = [int(name) for name in posix.listdir("/proc/self/task") if int(name) != own]
     if not others:
         return ""
     libraries = _libraries()
+    until = monotonic() + PATIENCE
     for thread in others:
-        names = _on_stack(thread, libraries)
+        pointer = _stack_pointer(thread, until)
+        if pointer is None:
+            return BUSY
+        names = _on_stack(pointer, libraries) if pointer else []
         if not any(known in name for name in names for known in KNOWN):
             return f"a thread of {names[0] if names else 'an unknown library'} is running"
     return ""
@@ -64,10 +69,7 @@ def _libraries() -> list[tuple[int, int, str]]:
     return found
 
 
-def _on_stack(thread: int, libraries: list[tuple[int, int, str]]) -> list[str]:
-    pointer = _stack_pointer(thread)
-    if not pointer:
-        return []
+def _on_stack(pointer: int, libraries: list[tuple[int, int, str]]) -> list[str]:
     data = _memory(pointer)
     names: dict[str, None] = {}
     for start in range(0, len(data) - _WORD + 1, _WORD):
@@ -78,17 +80,18 @@ def _on_stack(thread: int, libraries: list[tuple[int, int, str]]) -> list[str]:
     return list(names)
 
 
-def _stack_pointer(thread: int) -> int:
-    """proc(5): the last but one field of /proc/self/task/TID/syscall; 0: nobody knows, for it does not wait."""
-    for _ in range(_BLOCKS_WITHIN):
+def _stack_pointer(thread: int, until: float) -> int | None:
+    """proc(5): the last but one field of /proc/self/task/TID/syscall; 0: nobody knows; None: it does not wait."""
+    while True:
         try:
             fields = content(f"/proc/self/task/{thread}/syscall").split()
         except OSError:
             return 0
         if len(fields) > 2:
             return int(fields[-2], 16)
-        sleep(0.001)
-    return 0
+        if monotonic() >= until:
+            return None
+        sleep(0.0002)
 
 
 def _memory(pointer: int) -> bytes:

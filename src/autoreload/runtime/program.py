@@ -6,7 +6,7 @@ import _thread
 import os
 from time import monotonic
 
-from . import opened, refusals
+from . import native, opened, refusals
 from .protocol import note
 from .snapshot import take
 from .used import Used, absolute
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 SPACING_WHEN_HOT = 0.01
 """Seconds of the program's work between two snapshots, the second of which is for a file that was edited of late."""
 _NEVER_OURS = ("/site-packages/", "/dist-packages/", "/.git/", "/node_modules/", "/.venv/")
+
+
+_SOON = 0.02
+"""Seconds until it is tried again where it was only a bad moment."""
 
 
 class Program:
@@ -90,15 +94,17 @@ class Program:
         if monotonic() - self._looked < spacing and kind != "root":
             return
         self._busy = True
+        soon = False
         try:
             why = refusals.reason(self._main)
+            soon = why == native.BUSY
             if not why:
                 why = take(self, kind, path)
             if why:
                 self._refused(why, path)
         finally:
             self._busy = False
-            self._looked = monotonic()
+            self._looked = monotonic() - (self._spacing - _SOON if soon else 0.0)
 
     def _refused(self, why: str, path: str) -> None:
         if why not in self._told and note(self.address, "refused", why, path):

@@ -7,7 +7,6 @@ older program cannot be taken for one of this). Nothing in here waits.
 from __future__ import annotations
 
 import os
-import secrets
 import select
 import socket
 import struct
@@ -80,7 +79,7 @@ class Chain:
     """All that is alive of them, the first one first."""
 
     def __init__(self) -> None:
-        self.address = b"\0autoreload-" + secrets.token_hex(12).encode()
+        self.address = b"\0autoreload-" + os.urandom(12).hex().encode()
         self.snapshots: list[Snapshot] = []
         self.opened: set[str] = set()
         """Data files that the program was seen to open, or try to, wherever."""
