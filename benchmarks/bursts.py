@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import tools
-from benchmarks.peers import child
-from benchmarks.processes import Running
 from benchmarks.tables import Section, median, table
 from benchmarks.tools import Tool
-from benchmarks.watching import Listener, Saver, get_ready, make_tree
+from benchmarks.watching import Ground, Listener, Saver
 
 QUIET = 0.45
 """A burst is over when its last content runs and nothing has started for so long, seconds."""
@@ -36,22 +34,14 @@ class Seen:
 def measure(scratch: Path, quick: bool) -> Section:
     """2 to 8 saves of 1 to 3 files within 0 to 20 ms; the tools take turns."""
     rounds, bursts = (1, 6) if quick else (4, 26)
-    tree = scratch / "tree"
-    files = make_tree(tree)
-    listener, saver, chance = Listener(scratch / "starts"), Saver(), random.Random(2)
+    ground = Ground(scratch, seed=2)
     rows = tools.available(
         tools.FLOOR, tools.AUTORELOAD, tools.AUTORELOAD_AT_ONCE, *tools.PEERS, tools.SEED_NAIVE, tools.SEED_POLL
     )
     seen = {tool: Seen() for tool in rows}
-    for _ in range(rounds):
-        for tool in chance.sample(rows, len(rows)):
-            listener.clear()
-            argv = tool.argv(child(listener.path, *files), str(scratch / "list"))
-            with Running(argv, tree, scratch / "errors") as running:
-                if get_ready(tool, running, listener, saver, files[0]):
-                    for _ in range(bursts):
-                        _burst(seen[tool], files, listener, saver, chance)
-    listener.close()
+    for tool, _ in ground.turns(rows, rounds, ground.files):
+        for _ in range(bursts):
+            _burst(seen[tool], ground.files, ground.listener, ground.saver, ground.chance)
     return _section(seen)
 
 

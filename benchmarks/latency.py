@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import tools
-from benchmarks.peers import child
-from benchmarks.processes import Running
 from benchmarks.tables import Section, median, p95, table
 from benchmarks.tools import Tool
-from benchmarks.watching import Listener, Saver, get_ready, make_tree
+from benchmarks.watching import Ground
 
 GIVEN_UP = 2.5
 """A save without a start of its own after so many seconds is counted as one that never got any."""
@@ -32,47 +29,36 @@ class Seen:
 def measure(scratch: Path, quick: bool) -> Section:
     """Save, wait for the start, pause at random; the tools take turns in rounds."""
     rounds, saves = (2, 6) if quick else (8, 25)
-    tree = scratch / "tree"
-    file, *_ = make_tree(tree)
-    listener, saver, chance = Listener(scratch / "starts"), Saver(), random.Random(1)
     rows = tools.available(
         tools.FLOOR, tools.AUTORELOAD, tools.AUTORELOAD_AT_ONCE, *tools.PEERS, tools.SEED_NAIVE, tools.SEED_POLL
     )
+    return _section(latencies(scratch, rows, rounds, saves), rounds)
+
+
+def latencies(scratch: Path, rows: Sequence[Tool], rounds: int, saves: int) -> dict[Tool, Seen]:
+    """So many saves in each round, one after the other, with a command that tells when it starts."""
+    ground = Ground(scratch, seed=1)
+    file, *_ = ground.files
     seen = {tool: Seen() for tool in rows}
-    for _ in range(rounds):
-        for tool in chance.sample(rows, len(rows)):
-            _one_round(tool, seen[tool], saves, tree, file, listener, saver, chance, scratch)
-    listener.close()
-    return _section(seen, rounds)
+    for tool, _ in ground.turns(rows, rounds, [file]):
+        _one_round(seen[tool], saves, file, ground)
+    return seen
 
 
-def _one_round(
-    tool: Tool,
-    seen: Seen,
-    saves: int,
-    tree: Path,
-    file: Path,
-    listener: Listener,
-    saver: Saver,
-    chance: random.Random,
-    scratch: Path,
-) -> None:
-    listener.clear()
-    with Running(tool.argv(child(listener.path, file), str(scratch / "list")), tree, scratch / "errors") as running:
-        if not get_ready(tool, running, listener, saver, file):
-            return
-        before = len(listener.starts)
-        for _ in range(saves):
-            at, word = saver.save(file)
-            start = listener.wait(lambda s, at=at, word=word: s.texts == (word,) and s.at >= at, GIVEN_UP)  # type: ignore[misc]
-            seen.saves += 1
-            if start:
-                seen.latencies.append((start.at - at) / 1e6)
-            else:
-                seen.missed += 1
-            time.sleep(chance.uniform(0.1, 0.4))
-        listener.listen(0.5)
-        seen.starts += len(listener.starts) - before
+def _one_round(seen: Seen, saves: int, file: Path, ground: Ground) -> None:
+    listener = ground.listener
+    before = len(listener.starts)
+    for _ in range(saves):
+        at, word = ground.saver.save(file)
+        start = listener.wait(lambda s, at=at, word=word: s.texts == (word,) and s.at >= at, GIVEN_UP)  # type: ignore[misc]
+        seen.saves += 1
+        if start:
+            seen.latencies.append((start.at - at) / 1e6)
+        else:
+            seen.missed += 1
+        time.sleep(ground.chance.uniform(0.1, 0.4))
+    listener.listen(0.5)
+    seen.starts += len(listener.starts) - before
 
 
 def _section(seen: dict[Tool, Seen], rounds: int) -> Section:

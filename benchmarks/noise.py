@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import tools
-from benchmarks.peers import child
 from benchmarks.processes import Running, of_tool, usage
 from benchmarks.tables import Section, median, table
 from benchmarks.tools import Tool
-from benchmarks.watching import Listener, Saver, get_ready, make_tree
+from benchmarks.watching import Ground, Listener
 
 INTERVAL = 0.005
 RATE = f"{1 / INTERVAL:.0f}"
@@ -32,20 +30,13 @@ class Seen:
 def measure(scratch: Path, quick: bool) -> Section:
     """Write lines to a file beside the sources; the tools take turns."""
     rounds, seconds = (1, 2.0) if quick else (2, 10.0)
-    tree = scratch / "tree"
-    file, *_ = make_tree(tree)
-    listener, saver, chance = Listener(scratch / "starts"), Saver(), random.Random(7)
+    ground = Ground(scratch, seed=7)
+    file, *_ = ground.files
     rows = tools.available(tools.AUTORELOAD, *tools.PEERS, tools.SEED_NAIVE, tools.SEED_POLL)
     rows.remove(tools.WATCHFILES_LEAST)
     seen = {tool: Seen() for tool in rows}
-    for _ in range(rounds):
-        for tool in chance.sample(rows, len(rows)):
-            listener.clear()
-            argv = tool.argv(child(listener.path, file), str(scratch / "list"))
-            with Running(argv, tree, scratch / "errors") as running:
-                if get_ready(tool, running, listener, saver, file):
-                    _one_round(seen[tool], running, listener, file.with_name("notes.txt"), seconds)
-    listener.close()
+    for tool, running in ground.turns(rows, rounds, [file]):
+        _one_round(seen[tool], running, ground.listener, file.with_name("notes.txt"), seconds)
     return _section(seen, seconds)
 
 

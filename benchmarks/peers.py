@@ -18,7 +18,7 @@ CACHE = HERE / ".peers"
 VENV = CACHE / "venv"
 BIN = VENV / "bin"
 PYTHON = BIN / "python"
-PYTHON_PEERS = ("watchfiles", "watchdog[watchmedo]")
+PYTHON_PEERS = ("watchfiles", "watchdog[watchmedo]", "uvicorn", "hupper", "pywatchman")
 NODEMON = CACHE / "node_modules" / ".bin" / "nodemon"
 CHILD = CACHE / "child"
 FLOOR = CACHE / "floor"
@@ -38,8 +38,9 @@ def prepare() -> list[str]:
     if not PYTHON.exists():
         _call(sys.executable, "-m", "venv", str(VENV))
     problems = [problem for problem in (_python_peers(), _nodemon()) if problem]
-    if not shutil.which("entr"):
-        problems.append("entr is left out: it is not on PATH.")
+    for program in ("entr", "inotifywait", "watchman"):
+        if not shutil.which(program):
+            problems.append(f"{program} is left out: it is not on PATH.")
     _install_autoreload()
     compiler = shutil.which("gcc") or shutil.which("cc")
     if not compiler:
@@ -66,13 +67,17 @@ def versions() -> list[str]:
     shown += [
         word.replace("==", " ")
         for word in found[1:]
-        if re.match(r"(autoreload|watchfiles|watchdog)\b", word, re.IGNORECASE)
+        if re.match(r"(autoreload|watchfiles|watchdog|uvicorn|hupper)\b", word, re.IGNORECASE)
     ]
     if NODEMON.exists():
         shown.append(f"nodemon {_output(str(NODEMON), '--version').strip()}")
         shown.append(f"Node.js {_output('node', '--version').strip().lstrip('v')}")
     if shutil.which("entr") and (match := re.search(r"release: (\S+)", _output("entr", "-?"))):
         shown.append(f"entr {match[1]}")
+    if shutil.which("inotifywait") and (match := re.search(r"inotifywait (\S+)", _output("inotifywait", "--help"))):
+        shown.append(f"inotify-tools {match[1]}")
+    if shutil.which("watchman"):
+        shown.append(f"watchman {_output('watchman', '--version').strip()}")
     return shown
 
 

@@ -18,6 +18,29 @@ LEAST_WATCHFILES = (
 # The list is made by the same process that becomes entr, so that its time counts, as it does for every other tool.
 ENTR = 'find . -name "*.py" >"$1"; list=$1; shift; exec entr -n -r "$@" <"$list"'
 
+# A loop around a program that prints the name of each file that changed, as people write it.
+LOOP = """
+"$@" & pid=$!
+trap 'kill $pid; exit' TERM
+while read -r line; do
+    case $line in *.py) kill $pid; wait $pid; "$@" & pid=$! ;; esac
+done <"$names"
+"""
+INOTIFYWAIT = (
+    'names=$1.names; tree=$2; shift 2; rm -f "$names"; mkfifo "$names"; '
+    "inotifywait -q -m -r -e close_write,moved_to,moved_from,delete,create --format %w%f"
+    ' "$tree" >"$names" &' + LOOP
+)
+WATCHMAN = (
+    'names=$1.names; tree=$(realpath "$2"); state=$1.state; wait=$3; shift 3; export WATCHMAN_SOCK=$state.socket; '
+    'rm -f "$names" "$state"*; mkfifo "$names"; '
+    'watchman -f -U "$WATCHMAN_SOCK" --statefile="$state" --logfile="$state.log" --pidfile="$state.pid" & '
+    'until watchman -U "$WATCHMAN_SOCK" --no-spawn version; do sleep .02; done; '
+    '"$wait" -m 0 -p "**/*.py" -- "$tree" >"$names" &' + LOOP
+)
+"""The daemon is started anew, as its start is what counts; it holds the whole tree."""
+WATCHMAN_WAIT = str(peers.BIN / "watchman-wait")
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -38,6 +61,9 @@ def _own(*options: str) -> Callable[[Sequence[str], str], list[str]]:
 
 AUTORELOAD = Tool("autoreload", _own(), is_peer=False)
 AUTORELOAD_AT_ONCE = Tool("autoreload --debounce 0", _own("--debounce", "0"), is_peer=False)
+AUTORELOAD_UNCOMPARED = Tool("autoreload --no-content-check", _own("--no-content-check"), is_peer=False)
+AUTORELOAD_FANOTIFY = Tool("autoreload --backend fanotify", _own("--backend", "fanotify"), is_peer=False)
+AUTORELOAD_POLLING = Tool("autoreload --poll", _own("--poll"), is_peer=False)
 ENTR_TOOL = Tool("entr -nr", lambda command, beside: ["/bin/sh", "-c", ENTR, "sh", beside, *command])
 NODEMON = Tool(
     "nodemon -x",
@@ -61,6 +87,13 @@ WATCHMEDO = Tool(
         *(str(peers.BIN / "watchmedo"), "auto-restart", "-d", ".", "-R", "-p", "*.py;**/*.py", "--", *command),
     ],
 )
+INOTIFYWAIT_LOOP = Tool(
+    "inotifywait, in a loop", lambda command, beside: ["/bin/bash", "-c", INOTIFYWAIT, "sh", beside, ".", *command]
+)
+WATCHMAN_LOOP = Tool(
+    "watchman-wait, in a loop",
+    lambda command, beside: ["/bin/bash", "-c", WATCHMAN, "sh", beside, ".", WATCHMAN_WAIT, *command],
+)
 SEED_NAIVE = Tool(
     "first design: a restart per event",
     lambda command, _: [str(peers.PYTHON), SEEDS, "naive", *command],
@@ -77,7 +110,10 @@ FLOOR = Tool(
     whole_tree=False,
     is_peer=False,
 )
+WATCHERS = (INOTIFYWAIT_LOOP, WATCHMAN_LOOP)
+"""Programs that tell of changes and restart nothing; people put a loop around them."""
 PEERS = (ENTR_TOOL, NODEMON, WATCHFILES, WATCHFILES_LEAST, WATCHMEDO)
+_PROGRAMS = {ENTR_TOOL: "entr", INOTIFYWAIT_LOOP: "inotifywait", WATCHMAN_LOOP: "watchman"}
 _FILES = {
     NODEMON: peers.NODEMON,
     WATCHFILES: peers.BIN / "watchfiles",
@@ -92,5 +128,5 @@ def available(*tools: Tool) -> list[Tool]:
     return [
         tool
         for tool in tools
-        if (shutil.which("entr") if tool is ENTR_TOOL else tool not in _FILES or _FILES[tool].exists())
+        if (shutil.which(_PROGRAMS[tool]) if tool in _PROGRAMS else tool not in _FILES or _FILES[tool].exists())
     ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.peers import child
 from benchmarks.processes import Running
 from benchmarks.tools import Tool
 
@@ -67,7 +69,11 @@ class Listener:
     def _hear(self, limit: float) -> None:
         if not select.select([self._descriptor], [], [], limit)[0]:
             return
-        *lines, self._rest = (self._rest + os.read(self._descriptor, 1 << 16)).split(b"\n")
+        try:
+            heard = os.read(self._descriptor, 1 << 16)
+        except BlockingIOError:  # it happens, though select(2) said otherwise
+            return
+        *lines, self._rest = (self._rest + heard).split(b"\n")
         for line in lines:
             at, pid, *texts = line.decode().split(" ")
             self.starts.append(Start(int(at), int(pid), tuple(texts)))
@@ -105,8 +111,8 @@ def make_tree(tree: Path) -> list[Path]:
     return [sub.parent / f"m{number}.py" for number in (0, 2, 4)]
 
 
-def get_ready(tool: Tool, running: Running, listener: Listener, saver: Saver, path: Path) -> bool:
-    """Wait until the tool has started its command and reacts to a save. `path` is the first file of the command."""
+def get_ready(name: str, running: Running, listener: Listener, saver: Saver, path: Path) -> bool:
+    """Wait until the tool `name` has started its command and reacts to a save. `path` is the command's first file."""
     if listener.wait(lambda start: True, FIRST_START):
         listener.listen(0.5)
         deadline = time.monotonic() + READY
@@ -115,5 +121,26 @@ def get_ready(tool: Tool, running: Running, listener: Listener, saver: Saver, pa
             if listener.wait(lambda start, word=word: start.texts[:1] == (word,), 1.5):  # type: ignore[misc]
                 listener.listen(0.5)
                 return True
-    print(f"    {tool.name} does not react: {running.complaint() or 'it says nothing'}", flush=True)
+    print(f"    {name} does not react: {running.complaint() or 'it says nothing'}", flush=True)
     return False
+
+
+class Ground:
+    """The small project of `make_tree`, and rounds in which the tools have their turns on it, in random order."""
+
+    def __init__(self, scratch: Path, seed: int) -> None:
+        self._scratch = scratch
+        self._tree = scratch / "tree"
+        self.files = make_tree(self._tree)
+        self.listener, self.saver, self.chance = Listener(scratch / "starts"), Saver(), random.Random(seed)
+
+    def turns(self, rows: Sequence[Tool], rounds: int, files: Sequence[Path]) -> Iterator[tuple[Tool, Running]]:
+        """Each tool as often as there are `rounds`, ready, with a command that reads `files`."""
+        for _ in range(rounds):
+            for tool in self.chance.sample(rows, len(rows)):
+                self.listener.clear()
+                argv = tool.argv(child(self.listener.path, *files), str(self._scratch / "list"))
+                with Running(argv, self._tree, self._scratch / "errors") as running:
+                    if get_ready(tool.name, running, self.listener, self.saver, files[0]):
+                        yield tool, running
+        self.listener.close()

@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _print(settings.help_text())
         if "version" in given:
             return _print(f"autoreload {__version__}")
+        _await_mounts([os.environ.get("PWD", ""), *given.get("watch", ()), *rest[:1]])
         job = understand(given, rest, start_directory(os.environ), os.environ)
         if job is None:
             _complain(settings.SHORT_USAGE)
@@ -175,11 +176,35 @@ def understand(
     _reject_conflicts({name: value for name, value in values.items() if value})
     chosen = Settings(**values)
     shown = " ".join(chosen.watch) or os.path.relpath(directory, here)
+    if "watch" not in on_line:
+        _await_mounts(chosen.watch, here)
     roots = tuple(_checked_root(path, here) for path in chosen.watch) or (_implied_root(directory, environ),)
     include_base, ignore_base = (
         found.directory if found and name in configured_names - on_line.keys() else here for name in _PATTERNS
     )
     return Job(command, directory, roots, shown, bool(seed), include_base, ignore_base, chosen)
+
+
+def _await_mounts(paths: Sequence[str], here: str = "") -> None:
+    """Wait until the file systems of others answer that hold the present directory, or one of these paths below
+    `here`."""
+    from autoreload.linux.mounts import mounts
+    from autoreload.watch.mounted import fences
+
+    table = mounts()
+    if not fences(table):
+        return
+    from autoreload.watch.probe import await_answers
+
+    try:
+        here = here or os.getcwd()
+    except OSError:
+        here = "/"
+    await_answers([here, *(os.path.join(here, path) for path in paths)], _tell_waiting, lambda: table)
+
+
+def _tell_waiting(point: str, kind: str) -> None:
+    _complain(f"autoreload: {point} ({kind}) does not answer: waiting for it; type Ctrl-C to give up")
 
 
 def start_directory(environ: Mapping[str, str]) -> str:

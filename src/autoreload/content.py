@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from autoreload.core.change import Change
@@ -41,6 +41,28 @@ class Interest(Protocol):
         """Can a change of this file restart the command?"""
 
 
+class Links(Protocol):
+    """Which links are followed."""
+
+    def follows(self, folder: str) -> bool:
+        """Is this folder, at a link or behind one, watched under this path?"""
+
+    def is_alias(self, path: str) -> bool:
+        """Is this behind a link that leads to what is told of by other paths?"""
+
+
+class NoLinks:
+    """None is."""
+
+    def follows(self, folder: str) -> bool:
+        """No."""
+        return False
+
+    def is_alias(self, path: str) -> bool:
+        """No."""
+        return False
+
+
 class Reading(NamedTuple):
     """What was found at a path."""
 
@@ -55,10 +77,17 @@ class Reading(NamedTuple):
 UNREADABLE = Reading(None, 0)
 
 
-def read(path: str, content: bool = True, expected: bytes = ABSENT) -> Reading:
+def _nowhere(path: str) -> bool:
+    return False
+
+
+def read(
+    path: str, content: bool = True, expected: bytes = ABSENT, is_beyond: Callable[[str], bool] = _nowhere
+) -> Reading:
     """What is at `path` now: its content (unless it is large, or that is not wanted) and, of a link, where it leads.
 
-    What has not even the size that is `expected` is not read: its identity is None then.
+    What has not even the size that is `expected` is not read: its identity is None then. So is that of a link that
+    leads to where nobody should look.
     """
     link, changed = b"", 0
     try:
@@ -70,6 +99,8 @@ def read(path: str, content: bool = True, expected: bytes = ABSENT) -> Reading:
             return Reading(ABSENT, 0)
         except OSError:
             link = os.fsencode(os.readlink(path)) + b"\0"
+            if is_beyond(path):
+                return UNREADABLE
             changed = os.lstat(path).st_ctime_ns
             fd = os.open(path, _HOW)
     except OSError:
@@ -107,20 +138,57 @@ def _digest(data: bytes) -> bytes:
     return blake2b(data, digest_size=16).digest()
 
 
+Entry = tuple[str, bool, bool]
+"""What is found in a folder: its name (empty: neither file nor folder), is it a folder, is it a link to that."""
+
+
+class Disk:
+    """What is read."""
+
+    def read(self, path: str, by_content: bool = True, expected: bytes = ABSENT) -> Reading:
+        """See the function."""
+        return read(path, by_content, expected)
+
+    def inode(self, path: str) -> tuple[int, int] | None:
+        """Which file or folder this is; None: there is none."""
+        return inode(path)
+
+    def scan(self, folder: str) -> Iterator[Entry] | None:
+        """What is in a folder; None: nobody knows now. OSError: it is none."""
+        return scan(folder)
+
+
 class Content:
     """Knows what the files were at the last start, and says whether they still are that."""
 
-    def __init__(self, interest: Interest, roots: Sequence[str], directory: str) -> None:
-        """`directory`: where the command is started."""
+    def __init__(
+        self,
+        interest: Interest,
+        roots: Sequence[str],
+        directory: str,
+        disk: Disk | None = None,
+        links: Links | None = None,
+    ) -> None:
+        """`directory`: where the command is started. `links`: those that are followed, default: none."""
+        self._disk = disk or Disk()
+        self._links = links or NoLinks()
         self._interest = interest
         self._roots = list(dict.fromkeys(roots))
         self._places = [*self._roots, directory]
         self._then: list[tuple[int, int] | None] = []
         self._known = Identities()
         self._trusted = False
+        self._rewritten: set[str] = set()
+        self._excused: set[str] = set()
+        """The files that the start before was made for, or could have been, though they were as before: the command
+        itself writes them anew each time."""
+        self._still: frozenset[str] = frozenset()
+        """The files that are compared although nothing runs."""
         self._again: dict[str, None] = {}
         self._walk: Iterator[str] = self._files()
         self._walked = False
+        self._partial = False
+        """Could a folder not be listed, so that nobody knows which files are not there?"""
         self._bytes = 0
         self._next = 0.0
         self._pause = PAUSE_FIRST
@@ -129,13 +197,20 @@ class Content:
     def started(self, moment: int) -> None:
         """The command is about to be started. `moment`: no file that changes from now on has an older ctime (ns)."""
         self._again.update(dict.fromkeys(self._known.started(moment)))
-        self._then = [_inode(path) for path in self._places]
+        self._then = [self._disk.inode(path) for path in self._places]
         self._trusted = True
+        self._excused, self._rewritten = self._rewritten, set()
         self._next, self._pause = 0.0, PAUSE_FIRST
 
-    def failed(self) -> None:
-        """It could not be started: whatever happens now is a reason to try again."""
+    def failed(self, but: Iterable[str] = ()) -> None:
+        """It could not be started, or has crashed: whatever is saved now is meant to be tried again. `but`: these
+        changed before, perhaps by its own doing."""
         self._trusted = False
+        self._still = frozenset(but)
+
+    def rested(self, moment: int) -> None:
+        """The command has read its files: it has been at rest since this moment."""
+        self._known.rested(moment)
 
     def heard(self, change: Change) -> None:
         """The backend told of a change."""
@@ -148,7 +223,14 @@ class Content:
     def forget(self) -> None:
         """Other files matter now: begin anew."""
         self._known.forget()
-        self._walk, self._walked, self._bytes = self._files(), False, 0
+        self._walk, self._walked, self._partial, self._bytes = self._files(), False, False, 0
+
+    def distrust(self) -> None:
+        """The clock was set back, so that what changed cannot be told by its time: whatever happens until the next
+        start counts."""
+        self.forget()
+        self._known.distrust()
+        self._trusted = False
 
     # -- reading -------------------------------------------------------------------------------------------------------
     def deadline(self) -> float | None:
@@ -192,7 +274,8 @@ class Content:
             found = next(self._walk, None)
             if found is None:
                 self._walked = True
-                self._known.walked(file_time())
+                if not self._partial:
+                    self._known.walked(file_time())
                 return False
             path = found
         if path and self._known.wants(path):
@@ -200,7 +283,7 @@ class Content:
         return True
 
     def _learn(self, path: str) -> None:
-        reading = read(path, self._bytes < MOST_BYTES)
+        reading = self._disk.read(path, self._bytes < MOST_BYTES)
         self._known.read(path, reading.identity, reading.ctime, file_time())
         self._bytes += reading.size
 
@@ -210,37 +293,36 @@ class Content:
         todo = list(self._roots)
         while todo:
             folder = todo.pop()
+            prefix = folder.rstrip("/") + "/"
             try:
-                entries = os.scandir(folder)
+                found = self._disk.scan(folder)
+                if found is None:
+                    self._partial = True
+                    continue
+                behind = self._links.follows(folder)
+                for name, is_folder, is_link in found:
+                    path = prefix + name
+                    if is_folder:
+                        if self._links.follows(path) if behind or is_link else wants(path):
+                            todo.append(path)
+                    elif name and counts(path):
+                        yield path
+                    yield ""
             except NotADirectoryError:
                 yield folder
-                continue
             except OSError:
                 continue
-            with entries:
-                prefix = folder.rstrip("/") + "/"
-                try:
-                    for entry in entries:
-                        path = prefix + entry.name
-                        if entry.is_dir(follow_symlinks=False):
-                            if wants(path):
-                                todo.append(path)
-                        elif counts(path) and entry.is_file():
-                            yield path
-                        yield ""
-                except OSError:
-                    continue
 
     # -- comparing -----------------------------------------------------------------------------------------------------
     def unchanged(self, paths: Sequence[str], clock: Callable[[], float], until: float) -> tuple[list[str], bool]:
         """Those of the files that are what they were at the last start; whether one was found that is not. Not all are
         looked at: it ends when it is `until` by the clock, or soon after one was found."""
-        if not self._trusted or [_inode(path) for path in self._places] != self._then:
+        if [self._disk.inode(path) for path in self._places] != self._then:
             return [], True  # the command is in a folder that is no longer there: whatever comes is another file
         same: list[str] = []
         differs = False
         for path in paths:
-            if self._is_same(path):
+            if (self._trusted or path in self._still) and self._is_same(path):
                 same.append(path)
             elif not differs:
                 differs, until = True, min(until, clock() + TO_NAME)
@@ -255,14 +337,35 @@ class Content:
 
     def _is_same(self, path: str) -> bool:
         was = self._known.was(path)
-        if was is None:
+        if was is None or self._links.is_alias(path):
             return False
-        return read(path, content=not was.startswith(_BY_TIME), expected=was).identity == was
+        if self._disk.read(path, by_content=not was.startswith(_BY_TIME), expected=was).identity != was:
+            return False
+        if not self._known.was_exposed(path):
+            return True
+        self._rewritten.add(path)
+        return path in self._excused
 
 
-def _inode(path: str) -> tuple[int, int] | None:
+def inode(path: str) -> tuple[int, int] | None:
+    """Which file or folder this is; None: there is none."""
     try:
         info = os.stat(path)
     except OSError:
         return None
     return info.st_dev, info.st_ino
+
+
+def scan(folder: str, is_beyond: Callable[[str], bool] = _nowhere) -> Iterator[Entry]:
+    """What is in a folder. A link to where nobody should look is taken for one to a file."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            is_link = entry.is_symlink()
+            if is_link and is_beyond(entry.path):
+                yield entry.name, False, True
+            elif entry.is_dir():
+                yield entry.name, True, is_link
+            elif entry.is_file():
+                yield entry.name, False, is_link
+            else:
+                yield "", False, is_link

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 
+MANY = 1000
+"""When an ignore file has been asked for so many paths, it pays to answer the next ones faster."""
+
+
 class Patterns:
     """The patterns of one ignore file, or of one option."""
 
@@ -29,6 +33,8 @@ class Patterns:
         self._spec: GitIgnoreSpec | None = None
         self.broken: list[str] = []
         """Lines that are no patterns (`!`), found when the first path is matched."""
+        self._asked = 0
+        self._may_match: Callable[[str], object] = lambda path: True
 
     def __bool__(self) -> bool:
         return bool(self._lines)
@@ -37,7 +43,13 @@ class Patterns:
         """(True: matched, False: matched by a `!` pattern, None: not matched; the pattern that decided)."""
         if self._spec is None:
             self._spec = self.compile()
-        result = self._spec.check_file(relative + "/" if is_directory else relative)
+        path = relative + "/" if is_directory else relative
+        self._asked += 1
+        if self._asked == MANY:
+            self._may_match = _any_of(self._spec)
+        if not self._may_match(path):
+            return None, ""
+        result = self._spec.check_file(path)
         if result.include is None or result.index is None:
             return None, ""
         number, line = self._lines[result.index]
@@ -58,18 +70,34 @@ class Patterns:
         return GitIgnoreSpec.from_lines(line for _, line in good)
 
 
+def _any_of(spec: GitIgnoreSpec) -> Callable[[str], object]:
+    """Does any of the patterns match a path? All as one expression: most paths are matched by none."""
+    import re
+
+    words = []
+    for pattern in spec.patterns:
+        if pattern.include is None:  # it matches nothing
+            continue
+        if pattern.regex is None or pattern.regex.flags != re.UNICODE:
+            return lambda path: True
+        words.append(re.sub(r"\(\?P<\w+>", "(?:", pattern.regex.pattern))
+    whole = re.compile("|".join(f"(?:{word})" for word in words) or "$.")
+    return whole.match if all(word.startswith("^") for word in words) else whole.search
+
+
 class IgnoreFiles:
     """All ignore files that concern some roots."""
 
-    def __init__(self, roots: Sequence[str], environ: Mapping[str, str]) -> None:
+    def __init__(self, roots: Sequence[str], environ: Mapping[str, str], disk: Disk) -> None:
         """Reads those above the roots, and the global one; those below are told of by `read`."""
+        self._lines = disk.lines
         self._by_directory: dict[str, Patterns] = {}
         self._tops: dict[str, list[Patterns]] = {}
         self._ends: list[str] = []
-        everywhere = _read(_global_excludes(environ))
+        everywhere = self._read(_global_excludes(environ))
         for root in roots:
             top = _repository(root) or root
-            exclude = _read(os.path.join(top, ".git", "info", "exclude"))
+            exclude = self._read(os.path.join(top, ".git", "info", "exclude"))
             self._tops[top] = [patterns for patterns in (exclude, everywhere) if patterns]
             directory = root
             while True:
@@ -81,10 +109,21 @@ class IgnoreFiles:
     def read(self, directory: str) -> bool:
         """(Re)read the ignore file of this directory. True if there is, or was, one."""
         known = self._by_directory.pop(directory, None)
-        found = _read(os.path.join(directory, IGNORE_FILE))
+        found = self._read(os.path.join(directory, IGNORE_FILE))
         if found:
             self._by_directory[directory] = found
         return bool(known or found)
+
+    def _read(self, path: str) -> Patterns | None:
+        """The patterns of this file; None if it holds none or cannot be read."""
+        lines = self._lines(path)
+        if lines is None:
+            return None
+        return Patterns(lines, os.path.basename(path) if path.endswith(IGNORE_FILE) else path) or None
+
+    def folders(self) -> list[str]:
+        """Those whose ignore file is known."""
+        return list(self._by_directory)
 
     def take_broken(self) -> list[str]:
         """What is wrong in these files and was not told yet."""
@@ -134,14 +173,17 @@ class Scope:
         exclude: tuple[Sequence[str], str],
         environ: Mapping[str, str],
         everything: bool = False,
+        disk: Disk | None = None,
     ) -> None:
         """`include`, `exclude`: patterns, and the folder that those with a slash are relative to. `everything`: hear of
-        every change, because the reason why it does not count is wanted. Raises UserError for a broken pattern."""
+        every change, because the reason why it does not count is wanted. `disk`: to look at. Raises UserError for a
+        broken pattern."""
+        self._disk = disk or Disk()
         self._everything = everything
         self._environments: set[str] = set()
         self._no_packages: dict[str, None] = {}
         folders = [root for root in rules.roots if os.path.isdir(root)]
-        self._ignore_files = IgnoreFiles(folders if rules.ignore else (), environ)
+        self._ignore_files = IgnoreFiles(folders if rules.ignore else (), environ, self._disk)
         rules = rules._replace(include=_matcher("--include", *include), exclude=_matcher("--ignore", *exclude))
         self._filter = Filter(rules, self, lambda root: root in folders)
 
@@ -170,7 +212,7 @@ class Scope:
 
     def is_package(self, directory: str) -> bool:
         """See `core.filter.Facts`. A folder that is none may become one: that is looked at again by `recheck`."""
-        if os.path.exists(os.path.join(directory, "__init__.py")):
+        if self._disk.exists(os.path.join(directory, "__init__.py")):
             return True
         self._no_packages[directory] = None
         return False
@@ -200,6 +242,16 @@ class Scope:
             del self._no_packages[directory]
         return bool(found)
 
+    def outline(self) -> list[str]:
+        """The folders with an ignore file, for a copy of this that knows others: see `adopt`."""
+        return self._ignore_files.folders()
+
+    def adopt(self, outline: Iterable[str]) -> None:
+        """Read the ignore files of these folders, and of those that are known."""
+        for directory in dict.fromkeys([*outline, *self._ignore_files.folders()]):
+            self._ignore_files.read(directory)
+        self.recheck()
+
     def counts(self, path: str) -> bool:
         """The same, without the reason."""
         return self._filter.judge(path).counts
@@ -227,14 +279,25 @@ def _matcher(flag: str, lines: Sequence[str], base: str) -> Callable[[str, bool]
     return match
 
 
-def _read(path: str) -> Patterns | None:
-    """The patterns of this file; None if it holds none or cannot be read."""
+def lines_of(path: str) -> list[str] | None:
+    """What is in this file; None if it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            patterns = Patterns(file, os.path.basename(path) if path.endswith(IGNORE_FILE) else path)
+            return file.readlines()
     except OSError:
         return None
-    return patterns or None
+
+
+class Disk:
+    """Where ignore files are read from."""
+
+    def lines(self, path: str) -> list[str] | None:
+        """What is in this file; None if it cannot be read."""
+        return lines_of(path)
+
+    def exists(self, path: str) -> bool:
+        """Is there anything?"""
+        return os.path.exists(path)
 
 
 def _repository(directory: str) -> str | None:

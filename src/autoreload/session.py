@@ -12,22 +12,24 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from autoreload import git
+from autoreload.checks import Checks
 from autoreload.content import Content
 from autoreload.core import lifecycle as life
 from autoreload.core.change import Change, Kind
 from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import SOURCES
 from autoreload.core.habits import TOLD_AFTER, Habits
-from autoreload.linux.clock import changed_from_now, file_time
+from autoreload.core.loading import Loading
+from autoreload.linux.clock import SetBack, changed_from_now, file_time
 from autoreload.linux.signalfd import SI_KERNEL
-from autoreload.process import events
+from autoreload.process import activity, events
 from autoreload.process.family import Family
 from autoreload.rules import rules_for
 from autoreload.signals import ENDING
 
 if TYPE_CHECKING:
     from autoreload.core.filter import Rules
+    from autoreload.elsewhere import Elsewhere
     from autoreload.job import Job
     from autoreload.linux.signalfd import SignalFd
     from autoreload.process.command import Command
@@ -36,18 +38,14 @@ if TYPE_CHECKING:
     from autoreload.report import Report
     from autoreload.scope import Scope
     from autoreload.warm.runner import WarmRunner
-    from autoreload.watch.backend import Backend
+    from autoreload.watch.aside import AsideBackend
+    from autoreload.watch.linked import LinkedBackend
 
 FD_SETSIZE = 1024
 RECHECK = 0.5
 """A folder made just now may become a package in so many seconds."""
 SLOW_STOP = 0.5
 """A stop that takes so long is told of before it is over, seconds."""
-SLOW_GIT = 1.0
-"""So is a restart that waits so long for Git."""
-CHECK_SLICE = 0.01
-"""The contents of a large burst are compared for so long before everybody is heard again, seconds."""
-DUE = (Phase.CERTAIN, Phase.SETTLED)
 
 
 class Session:
@@ -80,13 +78,15 @@ class Session:
             )
         )
         self._scope: Scope
-        self._backend: Backend
+        self._elsewhere: Elsewhere
+        self._backend: AsideBackend | LinkedBackend
         self._content: Content | None = None
         self._content_told = False
+        self._loading = Loading()
         self._family = Family()
         self._own: set[str] = set()
         self._selector: selectors.BaseSelector
-        self._phase = Phase.QUIET
+        self._checks = Checks(self._debounce, self._explain, report.held_back)
         self._run = 0
         self._sources: set[str] = set()
         self._told: set[tuple[str, str]] = set()
@@ -95,8 +95,6 @@ class Session:
         self._changed_at = 0.0
         self._stopped = False
         """Has the command been stopped so that it can be started again? Then it will be, whatever is found out."""
-        self._comparing = False
-        self._waits_for_git: float | None = None
         self._weakness_told = False
         self._failed_path = ""
         self._exit_code: int | None = None
@@ -112,6 +110,7 @@ class Session:
     def _begin(self) -> None:
         """The command starts at once; the tree is looked at while it does. `since` makes up for the order. But where a
         backend was asked for by name, whether it works must be known before anything is started."""
+        self._clock = SetBack()
         since = file_time()
         rules = rules_for(self._job, self._command)
         chosen = self._job.settings
@@ -133,25 +132,34 @@ class Session:
 
     def _watch(self, rules: Rules, since: int) -> None:
         """Open the backend. UserError if it was asked for by name and does not work."""
+        from autoreload.elsewhere import Elsewhere
         from autoreload.scope import Scope
         from autoreload.watch.backend import Root
         from autoreload.watch.choose import open_backend
 
         chosen = self._job.settings
-        self._scope = Scope(
+        elsewhere = self._elsewhere = Elsewhere(chosen.backend, chosen.poll or None, self._runner.spare)
+        self._scope = elsewhere.interest = Scope(
             rules,
             (chosen.include, self._job.include_base),
             (chosen.ignore, self._job.ignore_base),
             os.environ,
             everything=chosen.explain,
+            disk=elsewhere,
         )
         roots = [Root(path, single=not os.path.isdir(path)) for path in self._job.roots]
         started = chosen.backend == "auto"
-        self._backend = open_backend(roots, self._scope, since, chosen.backend, chosen.poll or None, started)
+        self._backend = open_backend(
+            roots, self._scope, since, chosen.backend, chosen.poll or None, started, elsewhere.aside
+        )
+        self._checks.at_work = elsewhere.at_work
         if not chosen.no_content_check:
-            self._content = Content(self._scope, self._job.roots, self._command.directory)
+            self._content = Content(
+                self._scope, self._job.roots, self._command.directory, elsewhere, self._backend.links
+            )
             if started and not chosen.postpone:
                 self._content.started(since)
+            self._checks.compare_with(self._content)
 
     def _turn(self) -> None:
         """Wait, then hear everybody. The backend comes before the runner, so that a start which the runner's news
@@ -160,6 +168,7 @@ class Session:
         if self._signals in ready:
             self._hear_signals(time.monotonic())
         now = time.monotonic()  # after a Ctrl-Z, that is much later
+        self._hear_of_clock(self._clock.by())
         self._hear_backend(now)
         if self._content is not None:
             self._content.told(self._backend.told_until())
@@ -180,23 +189,21 @@ class Session:
     def _content_has_time(self) -> bool:
         """Is there nothing better to do than to read files? Nothing is to come between a save and its start."""
         at_rest = self._lifecycle.state in (life.State.IDLE, life.State.RUNNING)
-        return at_rest and self._phase is Phase.QUIET and self._slow_stop_at is None
+        return at_rest and self._checks.phase is Phase.QUIET and self._slow_stop_at is None
 
     def _read_contents(self, content: Content, idle: bool) -> None:
         if idle and self._content_has_time:
             content.work(time.monotonic())
-        if content.complete and not self._content_told:
+        if content.complete and self._loading.rest is not None and not self._content_told:
             self._content_told = True
-            self._report.detail(f"the content of {len(content)} files is known")
+            self._report.detail(f"the command is at rest, the content of {len(content)} files is known")
 
     def _timeout(self) -> float | None:
         now = time.monotonic()
-        if self._comparing:
-            return 0.0
-        reads = self._content is not None and self._content_has_time
         moments = (
-            self._content.deadline() if self._content is not None and reads else None,
-            self._debounce.deadline() if self._phase is not Phase.SETTLED else None,
+            self._checks.deadline(),
+            self._content.deadline() if self._content is not None and self._content_has_time else None,
+            self._loading.deadline() if self._content is not None else None,
             self._lifecycle.deadline(),
             self._backend.deadline(),
             self._runner.deadline(),
@@ -212,6 +219,10 @@ class Session:
             self._hear_runner(self._runner.step(now), now)
         if _is_due(self._lifecycle.deadline(), now):
             self._handle(life.Ticked(), now)
+        if self._content is not None and _is_due(self._loading.deadline(), now):
+            self._loading.sample(activity.sample(self._runner.guard), now, file_time())
+            if self._loading.rest is not None:
+                self._content.rested(self._loading.rest)
         if _is_due(self._recheck_at, now):
             self._recheck_at = None
             if self._scope.recheck():
@@ -233,6 +244,17 @@ class Session:
                 self._handle(life.Interrupted(number, from_terminal=told_all), now)
             elif code != SI_KERNEL:  # what the terminal sends, the command has got itself
                 self._runner.forward(number)
+
+    def _hear_of_clock(self, set_back: int) -> None:
+        if set_back:
+            self._backend.clock_set_back(set_back)
+            if self._content is not None:
+                self._content.distrust()
+            self._report.notice(
+                f"the clock was set back by {set_back / 1e9:.3g} s: every change counts until the next start",
+                "",
+                detail=True,
+            )
 
     def _hear_backend(self, now: float) -> None:
         changes = self._backend.read(now)
@@ -266,62 +288,20 @@ class Session:
             self._changed_at = now
             self._habits.changed(path)
             self._debounce.add(change, now)
-        elif self._job.settings.explain and change.kind not in (Kind.OPENED, Kind.MODIFIED):
+        elif change.kind not in (Kind.OPENED, Kind.MODIFIED):
             self._explain(change, reason)
 
     def _explain(self, change: Change, reason: str) -> None:
-        """Once for each file and reason between two starts: a log may grow by the second."""
-        if (change.path, reason) not in self._told:
+        """If asked for; once for each file and reason between two starts: a log may grow by the second."""
+        if self._job.settings.explain and (change.path, reason) not in self._told:
             self._told.add((change.path, reason))
             self._report.not_counted(change.path, change.kind, reason)
 
     def _hear_debounce(self, now: float) -> None:
-        """Nothing is stopped before every check has said yes: is Git at work, does the content differ?"""
-        for path in self._debounce.take_unmade():
-            if self._job.settings.explain:
-                self._explain(Change(Kind.VANISHED, path), "it was not there before either")
-        phase = self._debounce.phase(now)
-        if phase in DUE or self._debounce.patience:
-            phase = self._ask_git(now)
-        self._comparing = False
-        if phase is not self._phase and phase in DUE:
-            phase = self._compare(phase, now)
-        if phase is not self._phase:
-            self._phase = phase
-            self._handle(life.Changing(phase), now)
-
-    def _ask_git(self, now: float) -> Phase:
-        """How far the burst is, given what Git does."""
-        quiet, sign = git.at_work(self._debounce.changed(), time.time_ns())
-        self._debounce.be_patient(quiet)
-        phase = self._debounce.phase(now)
-        if not sign or phase in DUE:
-            self._waits_for_git = None
-        elif self._waits_for_git is None:
-            self._waits_for_git = now + SLOW_GIT
-        elif now >= self._waits_for_git:
-            self._waits_for_git = float("inf")
-            self._report.held_back(sign)
-        return phase
-
-    def _compare(self, phase: Phase, now: float) -> Phase:
-        """How far the burst is without the files that are what they were at the last start."""
-        if self._content is None or self._stopped or self._lifecycle.state is life.State.STOPPING:
-            return phase
-        burst = self._debounce.changed()
-        until = time.monotonic() + CHECK_SLICE
-        same, differs = self._content.unchanged(list(burst), time.monotonic, until)
-        if not same:
-            return phase
-        self._debounce.forgive(same)
-        if self._job.settings.explain:
-            for path in same:
-                self._explain(Change(burst[path], path), "its content is what it was")
-        if differs:
-            return phase
-        left = self._debounce.phase(now)
-        self._comparing = left in DUE
-        return Phase.CHANGING if self._comparing else left
+        before = self._checks.phase
+        committed = self._stopped or self._lifecycle.state is life.State.STOPPING
+        if self._checks.look(now, committed) is not before:
+            self._handle(life.Changing(self._checks.phase), now)
 
     def _hear_runner(self, told: list[events.Event], now: float) -> None:
         for event in told:
@@ -367,6 +347,8 @@ class Session:
             self._runner.kill(action.token)
         elif isinstance(action, life.TellExit):
             self._habits.exited()
+            if action.code and self._content is not None:
+                self._content.failed(but=self._debounce.pending())
             self._terminal.restore()  # else Ctrl-C might not be a signal any more, while a change is waited for
             self._report.exited(action.code, action.seconds, action.state, action.delay)
         elif isinstance(action, life.TellFailure):
@@ -384,11 +366,10 @@ class Session:
 
     def _start(self, action: life.Start, now: float) -> None:
         burst = self._debounce.take(now)
-        self._phase = Phase.QUIET
+        self._checks.started()
         self._run = action.run
         self._slow_stop_at = None
         self._stopped = False
-        self._waits_for_git = None
         self._told.clear()
         self._content_told = False
         self._family.forget()
@@ -401,6 +382,7 @@ class Session:
         changed = {path: self._content.was_there(path) if self._content is not None else None for path in burst}
         if self._content is not None:
             self._content.started(changed_from_now())
+        self._loading.started(now)
         self._runner.start(action.run, changed if action.cause is life.Cause.CHANGE else None)
 
     def _learn(self, burst: Iterable[str], now: float) -> None:
@@ -414,10 +396,8 @@ class Session:
     def _remove_stale_bytecode(self) -> None:
         if not self._sources:
             return
-        from autoreload.process.bytecode import remove_stale
-
-        sources, self._sources = self._sources, set()
-        for path, code in remove_stale(sources, os.environ, self._command.directory):
+        sources, self._sources = self._backend.links.names(self._sources), set()
+        for path, code in self._elsewhere.remove_stale(sources, os.environ, self._command.directory):
             self._report.stale_bytecode(path, os.strerror(code))
 
 

@@ -226,7 +226,8 @@ is learned.""",
         """`auto` is inotify. Where its watches do not suffice (`fs.inotify.max_user_watches`), or where there is none,
 it is fanotify if that is permitted, else what cannot be watched is polled; `-v` says so. Whatever the kernel watches,
 file systems that are changed from another side (NFS, SMB, 9p and Windows drives in WSL, VirtioFS, FUSE, shared folders
-of virtual machines) are polled as well, each as soon as it is mounted at or below a watched folder.
+of virtual machines) are polled as well, each as soon as it is mounted at or below a watched folder; so is an overlay
+whose layers are within reach (not that of a container, whose layers are on the host).
 
 `fanotify` needs root (`CAP_SYS_ADMIN`), Linux 5.17, and a file system with file handles (not overlayfs, as in most
 containers). It is there at once in a tree of any size and takes no watches, but it hears of every write to the whole

@@ -332,3 +332,62 @@ def test_imports_are_known_also_where_the_first_run_makes_pycache(flag: list[str
         project.write("greeting.py", "X = 2\n")
         it.expect(r"restart process: greeting\.py$")
         it.end()
+
+
+def ends(project: Project, code: int) -> list[str]:
+    """The words of a command that ends by itself."""
+    project.write("app.py", "old")
+    return ["-v", "--explain", "-e", ".py", "--", *project.stamp("app.py", then=["sh", "-c", f"exit {code}"])]
+
+
+def test_after_a_crash_any_save_tries_again(project: Project) -> None:
+    """A person saves again when what was in the way is gone."""
+    with autoreload(project, *ends(project, 1)) as tool:
+        for run in (2, 3, 4):
+            tool.expect("exited with code 1")
+            tool.watching()
+            project.write("app.py", "old")
+            project.wait_for_start(run)
+        tool.end()
+
+
+def test_after_an_orderly_end_a_save_without_a_change_is_no_reason(project: Project) -> None:
+    """What the command had to do, it has done."""
+    with autoreload(project, *ends(project, 0)) as tool:
+        tool.expect("the content of .* files is known")
+        project.write("app.py", "old")
+        tool.expect(rf"No restart for app\.py, .*: {SAME}$")
+        project.write("app.py", "new")
+        project.wait_for_start(2)
+        tool.end()
+
+
+LOADS = """
+import os, sys, time
+while not os.path.exists(sys.argv[1]):  # it works, and reads its files at any time
+    pass
+time.sleep(1000)
+"""
+
+
+def test_what_changes_while_the_command_loads_counts_even_if_it_is_undone(project: Project) -> None:
+    """I1: it may have been read in between. Once the command is at rest the same is nothing."""
+    enough = project.base / "enough"
+    project.write("late.py", "old")
+    load = project.base / "load.py"
+    load.write_text(LOADS)
+    command = [sys.executable, "-S", "-E", str(load), str(enough)]
+    with autoreload(project, "-v", "--explain", "-e", ".py", "--", *command) as tool:
+        tool.expect("Process .* started")
+        tool.watching()
+        project.write("late.py", "new")
+        project.write("late.py", "old")
+        tool.expect("restart process: late.py")
+        enough.touch()
+        tool.expect("the command is at rest")
+
+        project.write("late.py", "new")
+        project.write("late.py", "old")
+        tool.expect(rf"No restart for late\.py, .*: {SAME}$")
+        assert tool.restarts() == ["late.py"]
+        tool.end()

@@ -13,8 +13,10 @@ from pathlib import Path
 from autoreload import cli
 from autoreload.core.change import Change
 from autoreload.watch import choose
-from autoreload.watch.backend import Interest, Root
+from autoreload.watch.aside import Aside
+from autoreload.watch.backend import Judge, Root
 from autoreload.watch.combined import CombinedBackend
+from autoreload.watch.linked import LinkedBackend
 
 
 class Knowing(CombinedBackend):
@@ -30,14 +32,15 @@ class Knowing(CombinedBackend):
 
 def open_backend(
     roots: Sequence[Root],
-    interest: Interest,
+    interest: Judge,
     since: int,
     backend: str = "auto",
     interval: float | None = None,
     started: bool = True,
-) -> Knowing:
+    aside: Aside | None = None,
+) -> LinkedBackend:
     """In the place of that in `choose`; it is asked for no other backend than the default."""
-    return Knowing(roots, interest, since)
+    return LinkedBackend(roots, interest, since, lambda sieve, linked: Knowing(roots, sieve, since, linked=linked))
 
 
 choose.open_backend = open_backend

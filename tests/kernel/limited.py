@@ -9,14 +9,17 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autoreload.watch.backend import Backend, Interest, Root
+from autoreload.watch.backend import Backend, Judge, Root
 from autoreload.watch.choose import open_backend
 from autoreload.watch.combined import CombinedBackend
 from autoreload.watch.inotify import InotifyBackend
-from tests.kernel.mirror import Everything, Mirror, now_ns, quiet_moment
+from autoreload.watch.linked import LinkedBackend
+from tests.kernel import fuzz
+from tests.kernel.mirror import Everything, Mirror, Writer, now_ns, quiet_moment
 
 
 def limit(what: str, value: int) -> None:
@@ -54,7 +57,7 @@ def change_everything(tree: Path) -> None:
             file.write_text("new")
 
 
-def check(tree: Path, make: Callable[[list[Root], Interest, int], Backend] = open_backend) -> dict[str, Any]:
+def check(tree: Path, make: Callable[[list[Root], Judge, int], Backend] = open_backend) -> dict[str, Any]:
     """Change everything below `tree`; what was missed?"""
     mirror = Patient(tree, make=make)
     notices = mirror.backend.notices()
@@ -110,9 +113,36 @@ def moves(tree: Path) -> dict[str, Any]:
     settle()
     change_everything(tree)
     settle()
-    assert isinstance(mirror.backend, CombinedBackend)
-    assert mirror.backend._inotify is not None
-    return {"wrong": wrong, "watched": len(mirror.backend._inotify._forest.nodes)}
+    assert isinstance(mirror.backend, LinkedBackend)
+    main = mirror.backend._main
+    assert isinstance(main, CombinedBackend)
+    assert main._inotify is not None
+    return {"wrong": wrong, "watched": len(main._inotify._forest.nodes)}
+
+
+def fuzzed(tree: Path) -> dict[str, Any]:
+    """Random scripts of two writers, while watches come and go."""
+    limit("watches", 9)
+    wrong: list[str] = []
+    for seed in range(1, 11):
+        base = tree / str(seed)
+        for name in "tree", "out":
+            (base / name).mkdir(parents=True)
+        places = f"{base}/tree", f"{base}/out"
+        fuzz.script(-seed, *places, 40, links=False)
+        mirror = Patient(places[0], make=open_backend)
+        work = [Writer(partial(fuzz.script, 10 * seed + k, *places, fuzz.OPERATIONS, links=False)) for k in range(2)]
+        try:
+            while any(not writer.done() for writer in work):
+                mirror.clock += 0.5
+                mirror._take(mirror.backend.read(mirror.clock))
+        finally:
+            for writer in work:
+                writer.stop()
+        mirror.settle()
+        wrong += [f"{seed}: {mirror.why(path)}" for path in mirror.wrong()]
+        mirror.close()
+    return {"wrong": wrong}
 
 
 def instances(tree: Path) -> dict[str, Any]:
@@ -127,7 +157,7 @@ def instances(tree: Path) -> dict[str, Any]:
 def descriptors(tree: Path) -> dict[str, Any]:
     """No descriptor left while the backend is made."""
 
-    def starve(roots: list[Root], interest: Interest, since: int) -> Backend:
+    def starve(roots: list[Root], interest: Judge, since: int) -> Backend:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free(), hard))
         try:
@@ -161,7 +191,7 @@ def lowest_free() -> int:
 
 
 if __name__ == "__main__":
-    scenarios = (plain, watches, nothing, moves, instances, descriptors, starved)
+    scenarios = (plain, watches, nothing, moves, fuzzed, instances, descriptors, starved)
     scenario = {function.__name__: function for function in scenarios}[sys.argv[1]]
     result = scenario(Path(sys.argv[2]))
     json.dump({**result, "notices": [(n.what, n.remedy) for n in result.get("notices", [])]}, sys.stdout)

@@ -17,26 +17,32 @@ import pytest
 
 from autoreload.core.change import Change, Kind
 from autoreload.linux.fanotify import Fanotify
-from autoreload.watch.backend import Backend, Interest, Root
+from autoreload.watch.backend import Backend, Judge, Root
+from autoreload.watch.choose import open_backend
 from autoreload.watch.cover import MASK
 from autoreload.watch.fanotify import FanotifyBackend
 from autoreload.watch.inotify import InotifyBackend
 from autoreload.watch.polling import PollingBackend
 
-Maker = Callable[[list[Root], Interest, int], Backend]
-MAKERS: dict[str, Maker] = {"inotify": InotifyBackend, "fanotify": FanotifyBackend, "polling": PollingBackend}
+Maker = Callable[[list[Root], Judge, int], Backend]
+MAKERS: dict[str, Maker] = {
+    "inotify": InotifyBackend,
+    "fanotify": FanotifyBackend,
+    "polling": PollingBackend,
+    "auto": open_backend,
+}
 EVENTED = ("inotify", "fanotify")
 """Those to which the kernel tells, so that what they say in between can be tested as well."""
 PATIENCE = 30.0
 """s until a test that waits gives up."""
 
 
-def maker(name: str) -> Maker:
-    """That of this backend; skips the test where it is not permitted."""
+def maker(name: str, place: str | None = None) -> Maker:
+    """That of this backend; skips the test where it is not permitted, or does not cover this place."""
     if name == "fanotify":
         try:
             kernel = Fanotify()
-            kernel.mark(tempfile.gettempdir(), MASK)
+            kernel.mark(place or tempfile.gettempdir(), MASK)
             kernel.close()
         except OSError as error:
             pytest.skip(f"needs fanotify: {error.strerror}")
@@ -56,6 +62,10 @@ class Everything:
         return not self.ignored(path)
 
     def wants_file(self, path: str) -> bool:
+        """All."""
+        return True
+
+    def counts(self, path: str) -> bool:
         """All."""
         return True
 
@@ -91,7 +101,7 @@ class Mirror:
         self,
         *roots: str | Path | Root,
         make: Maker = InotifyBackend,
-        interest: Interest | None = None,
+        interest: Judge | None = None,
         since: int | None = None,
         settled: bool = True,
     ) -> None:
@@ -144,11 +154,15 @@ class Mirror:
         if self.backend.fileno() < 0:
             self._poll()
         else:
-            end = time.monotonic() + PATIENCE
-            while self._readable():
+            begin, end = quiet_moment(), time.monotonic() + PATIENCE
+            while self._readable() and not self._has_told_until(begin):
                 self.read()
                 assert time.monotonic() < end, "it never settles"
         return self.all[before:]
+
+    def _has_told_until(self, moment: int) -> bool:
+        """Everything from before it? For fanotify, to which the whole file system is never silent."""
+        return self.backend.deadline() is None and self.backend.told_until() > moment
 
     def _readable(self) -> bool:
         deadline = self.backend.deadline()
@@ -222,13 +236,20 @@ class Mirror:
 
 
 def _walk(root: str, ignored: Callable[[str], bool], folders: set[str] | None = None) -> list[str]:
-    files = []
-    for base, inner, names in os.walk(root):
-        inner[:] = [name for name in inner if not ignored(f"{base}/{name}")]
+    files, todo = [], [root]
+    while todo:
+        folder = todo.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:
+            continue
         if folders is not None:
-            folders.add(base)
-        files += [f"{base}/{name}" for name in names]
-        files += [f"{base}/{name}" for name in inner if os.path.islink(f"{base}/{name}")]
+            folders.add(folder)
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                files.append(entry.path)
+            elif not ignored(entry.path):
+                todo.append(entry.path)
     return files
 
 

@@ -140,8 +140,32 @@ def otherside(base: Path, backend: str) -> dict[str, Any]:
     return {"there": there, "here": first, "again": settled(mirror), "notices": notices}
 
 
+def layered(base: Path, backend: str) -> dict[str, Any]:
+    """An overlay whose layers are within reach, changed through it and behind its back."""
+    tree, lower, upper = base / "tree", base / "lower", base / "upper"
+    for folder in tree, lower / "d", upper, base / "work":
+        folder.mkdir(parents=True)
+    for name in "copied", "below", "above":
+        (lower / "d" / name).write_text("1")
+    mount("-t", "overlay", "none", "-o", f"lowerdir={lower},upperdir={upper},workdir={base / 'work'}", str(tree))
+    mirror = combined(tree, backend)
+    told: dict[str, Any] = {}
+    (tree / "d" / "copied").write_text("22")
+    told["first"] = sorted({f"{kind} {path}" for kind, path in mirror.kinds(mirror.read())})
+    settled(mirror)
+    (tree / "d" / "copied").write_text("333")
+    told["again"] = sorted({f"{kind} {path}" for kind, path in mirror.kinds(mirror.read())})
+    settled(mirror)
+    (lower / "d" / "below").write_text("22")
+    told["lower"] = settled(mirror)
+    (upper / "d" / "copied").write_text("4444")
+    (upper / "d" / "new").write_text("1")
+    told["upper"] = sorted(settled(mirror))
+    return told
+
+
 if __name__ == "__main__":
     name, _, backend = sys.argv[1].partition("_")
     base = Path(sys.argv[2])
-    scenarios = {"twice": twice, "circle": circle, "arrive": arrive, "otherside": otherside}
+    scenarios = {"twice": twice, "circle": circle, "arrive": arrive, "otherside": otherside, "layered": layered}
     json.dump(unmount(base) if name == "unmount" else scenarios[name](base, backend), sys.stdout)

@@ -19,8 +19,10 @@ from autoreload.linux import fanotify as kernel
 from autoreload.watch import choose, fanotify
 from autoreload.watch.backend import Root
 from autoreload.watch.combined import CombinedBackend
-from autoreload.watch.fanotify import NEVER, FanotifyBackend
+from autoreload.watch.fanotify import FanotifyBackend
 from autoreload.watch.inotify import InotifyBackend
+from autoreload.watch.linked import LinkedBackend
+from autoreload.watch.walk import NEVER
 from tests.kernel import fuzz
 from tests.kernel.mirror import Everything, Mirror, Writer, maker, now_ns, quiet_moment
 
@@ -132,6 +134,64 @@ def test_a_folder_moved_while_its_deleted_file_is_being_told_of_loses_nothing(tr
     mirror.close()
 
 
+def test_a_folder_that_moves_while_it_is_looked_up_is_looked_up_again(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the time its path is tried, it is at another one: it is not taken for a stranger's."""
+    mirror = watch(tree)
+    (tree / "b" / "c" / "y.py").write_text("new")
+    real = os.readlink
+
+    def read_then_move(path: str) -> str:
+        found = real(path)
+        if found.endswith("/b/c"):
+            (tree / "b").rename(tree / "z")
+        return found
+
+    monkeypatch.setattr(os, "readlink", read_then_move)
+    assert f"{tree}/z/c/y.py" in {change.path for change in mirror.read()}
+    monkeypatch.setattr(os, "readlink", real)
+    mirror.settle()
+    assert not mirror.wrong()
+    mirror.close()
+
+
+def test_what_was_moved_out_of_a_folder_that_is_deleted_just_now_is_gone_from_there(tree: Path) -> None:
+    """The folder is there when its event is read, and gone when its former path is asked for."""
+    mirror = watch(tree)
+    places = mirror.backend._places  # type: ignore[attr-defined]
+    (tree / "b" / "c").rename(tree / "d")
+    forget = places.forget_paths
+
+    def forget_then_delete() -> None:
+        places.forget_paths = forget
+        forget()
+        (tree / "b").rmdir()
+
+    places.forget_paths = forget_then_delete
+    mirror.settle()
+    assert mirror.told[f"{tree}/b/c/y.py"] is Kind.VANISHED
+    assert not mirror.wrong()
+    mirror.close()
+
+
+def test_strangers_who_keep_moving_folders_do_not_keep_it_from_coming_to_rest(tree: Path) -> None:
+    """All that was moved in the tree is told, though folders of the same file system are moved all the time."""
+    mirror = watch(tree)
+    backend = mirror.backend
+    (tree / "b").rename(tree / "z")
+    beside = tree.parent / "beside" / "0"
+    beside.mkdir(parents=True)
+    for number in range(100):
+        beside.rename(beside := beside.with_name(str(number + 1)))
+        mirror.read()
+        if backend.told_until() and backend.deadline() is None:
+            break
+    assert number < 50
+    assert not mirror.wrong()
+    mirror.close()
+
+
 def test_a_nested_ignore_file_is_told_of_before_what_it_rules_is_judged(tree: Path) -> None:
     """Each folder on the way is listed once, when an event names one below it."""
     interest = Everything()
@@ -173,12 +233,14 @@ def test_lost_events_are_made_up_for_by_looking(tree: Path, monkeypatch: pytest.
 @pytest.mark.timeout(120 + 2 * SCRIPTS)
 @pytest.mark.parametrize("settled", [True, False], ids=["all seen once", "while starting"])
 def test_no_content_is_stale_whatever_two_writers_do(settled: bool) -> None:
-    """Every file that is there is known as it is. (Of an old file that vanishes in folders that are moved into each
-    other and deleted all at once, the name may stay unknown: nothing lists the tree.)"""
+    """Every file that is there is known as it is, and every one that was ever told is known to be gone. One thing is
+    forgiven, which happens in one or two of a thousand of these scripts: of an old file that no event had named, in
+    folders that are moved into each other and deleted within a read, the name may stay unknown, as nothing lists the
+    tree, and of a folder that had very many names in that time not all are kept in mind."""
     outcomes = [fuzz.run(seed, make=FanotifyBackend, settled=settled) for seed in range(1, SCRIPTS + 1)]
     stale = [line for outcome in outcomes for line in outcome.wrong if not line.endswith(", told []")]
     assert stale == []
-    assert sum(outcome.bad for outcome in outcomes) <= max(1, SCRIPTS // 10)
+    assert sum(outcome.bad for outcome in outcomes) <= max(1, SCRIPTS // 100)
 
 
 # -- where it does not work ------------------------------------------------------------------------------------------
@@ -202,8 +264,9 @@ def test_a_refusal_is_an_error_only_for_who_asked_for_fanotify(
     with pytest.raises(UserError, match=f"--backend fanotify does not work here .{errno.errorcode[code]}"):
         choose.open_backend([Root(str(tree))], Everything(), now_ns(), "fanotify")
     backend = choose.open_backend([Root(str(tree))], Everything(), now_ns())
-    assert isinstance(backend, CombinedBackend)
-    assert isinstance(backend._kernel, InotifyBackend)
+    assert isinstance(backend, LinkedBackend)
+    assert isinstance(backend._main, CombinedBackend)
+    assert isinstance(backend._main._kernel, InotifyBackend)
     assert backend.notices() == []
     backend.close()
 
@@ -223,7 +286,8 @@ def test_a_refusal_leaves_no_descriptor_behind(tree: Path, monkeypatch: pytest.M
 def test_where_the_limit_of_watches_is_reached_fanotify_takes_over(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is polled, and only who asks for details hears of it."""
     mirror = Mirror(tree, make=choose.open_backend, settled=False)
-    backend = mirror.backend
+    assert isinstance(mirror.backend, LinkedBackend)
+    backend = mirror.backend._main
     assert isinstance(backend, CombinedBackend)
     assert backend._inotify is not None
     backend._inotify._forest.limited = 1

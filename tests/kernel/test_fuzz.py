@@ -11,6 +11,7 @@ from autoreload.watch import inotify
 from autoreload.watch.forest import Forest
 from autoreload.watch.tree import Look, Node
 from tests.kernel import fuzz
+from tests.kernel.mirror import MAKERS
 
 SCRIPTS = int(os.environ.get("AUTORELOAD_FUZZ_SCRIPTS", "20"))
 GAP = 0.0005
@@ -28,6 +29,15 @@ def failures(outcomes: list[fuzz.Outcome]) -> list[fuzz.Outcome]:
 def test_no_change_is_missed_whatever_two_writers_do(settled: bool) -> None:
     """No file is stale, no directory unwatched, no watch leaked after any script."""
     outcomes = [fuzz.run(seed, settled=settled) for seed in range(1, SCRIPTS + 1)]
+    assert not failures(outcomes)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120 + SCRIPTS)
+@pytest.mark.parametrize("name", ["polling", "auto"])
+def test_no_change_is_missed_by_the_others(name: str) -> None:
+    """Fanotify has its own, in test_fanotify.py; a part that is polled, in test_limits.py."""
+    outcomes = [fuzz.run(seed, make=MAKERS[name], links=name != "auto") for seed in range(3001, 3001 + SCRIPTS // 2)]
     assert not failures(outcomes)
 
 
@@ -73,7 +83,7 @@ class ScansFirst(Forest):
 
     early: dict[str, list[os.DirEntry[str]]]
 
-    def settle(self, parent: Node, name: str, path: str, as_new: Look) -> Node | None:
+    def settle(self, parent: Node, name: str, path: str, as_new: Look, leaf: bool = False) -> Node | None:
         """Remember what is in a directory that is not known yet, before it is watched."""
         self.early = getattr(self, "early", {})
         if parent.kid(name) is None:
@@ -82,7 +92,7 @@ class ScansFirst(Forest):
             except OSError:
                 pass
             time.sleep(GAP)
-        return super().settle(parent, name, path, as_new)
+        return super().settle(parent, name, path, as_new, leaf)
 
     def _entries(self, path: str) -> list[os.DirEntry[str]]:
         early = getattr(self, "early", {}).pop(path, None)

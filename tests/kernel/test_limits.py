@@ -79,6 +79,13 @@ def test_what_is_polled_may_come_go_and_move(namespace: list[str], tree: Path) -
     assert found["watched"] > 0
 
 
+def test_no_change_is_missed_where_some_folders_are_watched_and_others_polled(
+    namespace: list[str], tmp_path: Path
+) -> None:
+    """Whatever two writers do: the same scripts as over the backends alone."""
+    assert run(namespace, "fuzzed", tmp_path)["wrong"] == []
+
+
 def test_without_a_single_watch_everything_is_polled(namespace: list[str], tree: Path) -> None:
     """The root itself, and a root that is missing."""
     found = run(namespace, "nothing", tree)

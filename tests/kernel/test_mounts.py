@@ -109,3 +109,12 @@ def test_on_a_remote_file_system_both_sides_are_noticed(run: Any) -> None:
     assert found["again"] == []
     assert len(found["notices"]) == 1
     assert found["notices"][0].endswith("tree/m (nfs4)")
+
+
+def test_changes_below_an_overlay_are_noticed(run: Any) -> None:
+    """What is written through it is told at once, also when it is copied up; what is changed in a layer, by a look."""
+    found = run("layered_inotify")
+    assert "written d/copied" in found["first"]
+    assert "written d/copied" in found["again"]
+    assert found["lower"] == ["appeared d/below"]
+    assert found["upper"] == ["appeared d/copied", "appeared d/new"]

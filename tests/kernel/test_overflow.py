@@ -12,6 +12,7 @@ import pytest
 from autoreload.core.change import Kind
 from autoreload.watch import inotify
 from autoreload.watch.inotify import InotifyBackend
+from autoreload.watch.rescue import Rescue
 from tests.kernel.mirror import Mirror, Writer, quiet_moment
 
 pytestmark = pytest.mark.slow
@@ -185,7 +186,7 @@ def test_a_flood_without_end_is_not_suffered_in_silence(tree: Path, monkeypatch:
     overflow(tree)
     begin_round = backend._begin_round
 
-    def begin_and_lose(rescue: inotify._Rescue) -> None:
+    def begin_and_lose(rescue: Rescue) -> None:
         begin_round(rescue)
         rescue.again = rescue.rounds < 4
 

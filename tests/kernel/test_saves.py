@@ -299,6 +299,9 @@ def test_what_nobody_wants_is_not_told_of(make: Maker, file: Path) -> None:
         def wants_file(self, path: str) -> bool:
             return not path.endswith(".log")
 
+        def counts(self, path: str) -> bool:
+            return self.wants_file(path)
+
         def listed(self, directory: str, names: object) -> None:
             pass
 

@@ -17,10 +17,12 @@ EVERYTHING = None
 MAY_IMPORT: dict[str, set[str] | None] = {
     "__init__": set(),
     "__main__": {"cli"},
+    "checks": {"core", "git"},
     "cli": EVERYTHING,
     "config": {"errors", "settings"},
     "content": {"core", "linux"},
     "core": set(),
+    "elsewhere": EVERYTHING,
     "errors": set(),
     "git": set(),
     "job": {"settings"},

@@ -107,7 +107,7 @@ class TestNoProc:
             expected = {process.pid for process in processes}
             assert expected <= set(descendants.own_children())
             assert set(descendants._asked()) == set(descendants.own_children())
-            monkeypatch.setattr(descendants, "_listed", no_lists)
+            monkeypatch.setattr(descendants, "children", no_lists)
             assert expected <= set(descendants.own_children())
             monkeypatch.setattr(descendants, "PROC", "/nonexistent")
             assert expected <= set(descendants.own_children())
@@ -141,7 +141,7 @@ class TestNoProc:
             assert len(survivors(mark)) == 3  # unshare, the tool and its guard
 
 
-def no_lists() -> list[int]:
+def no_lists(pid: int | str) -> list[int]:
     """A kernel without CONFIG_PROC_CHILDREN."""
     raise FileNotFoundError
 

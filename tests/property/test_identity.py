@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autoreload.core.change import Change, Kind
-from autoreload.core.identity import ABSENT, SIZE, Identities
+from autoreload.core.identity import ABSENT, Identities
+from autoreload.core.table import SIZE
 
 TICK = 4 * 10**6 + 7
 """File times are those of the last tick, ns; not a multiple of a millisecond, which would look like another clock."""

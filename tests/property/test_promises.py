@@ -27,6 +27,7 @@ HAPPENINGS = st.one_of(
     st.tuples(st.sampled_from(["again", "back"]), FILES),
     st.tuples(st.just("exit"), st.sampled_from([0, 1, -11]), st.booleans()),
     st.tuples(st.just("guard"), st.none()),
+    st.tuples(st.just("git"), st.booleans()),
 )
 TRACES = st.lists(st.tuples(DELAY, HAPPENINGS), min_size=1, max_size=40)
 POLICIES = st.builds(
@@ -54,6 +55,8 @@ def play(world: World, trace: Trace) -> None:
             world.later(moment, partial(world.save_again, details[0]))
         elif what == "back":
             world.later(moment, partial(world.change_back, details[0]))
+        elif what == "git":
+            world.later(moment, partial(world.git, details[0]))
         elif what == "guard":
             world.later(moment, world.guard_is_killed)
         else:
@@ -127,6 +130,23 @@ def test_a_burst_is_one_restart(gaps: list[float], stop: float) -> None:
     world.run(until=5.0)
     for moment, path in zip(itertools.accumulate(gaps), itertools.cycle("abcdefg")):
         world.later(5.0 + moment, partial(world.change, path))
+
+    world.run()
+
+    assert len(world.started_at) == 2
+
+
+@given(gaps=st.lists(st.floats(0.0, 0.45), min_size=1, max_size=60), stop=DELAY)
+@settings(max_examples=100, deadline=None)
+def test_a_checkout_is_one_restart(gaps: list[float], stop: float) -> None:
+    """I5: while Git holds its lock, pauses of almost half a second do not end the burst."""
+    world = World(life.Policy(), lambda: 0.001, lambda: stop)
+    world.handle(life.Begin())
+    world.run(until=5.0)
+    world.later(5.0, partial(world.git, True))
+    for moment, path in zip(itertools.accumulate(gaps), itertools.cycle("abc")):
+        world.later(5.0 + moment, partial(world.change, path))
+    world.later(5.0 + sum(gaps), partial(world.git, False))
 
     world.run()
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from autoreload.checks import Checks
 from autoreload.core import lifecycle as life
 from autoreload.core.change import Change, Kind
-from autoreload.core.debounce import Debounce, Phase
+from autoreload.core.debounce import Debounce
+from autoreload.git import NOT_AT_WORK, QUIET_LOCKED, AtWork
 
 
 class World:
@@ -22,7 +24,14 @@ class World:
         self._start_takes, self._stop_takes = start_takes, stop_takes
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self._phase = Phase.QUIET
+        self.git_is_at_work = False
+        self._checks = Checks(
+            self.debounce,
+            lambda change, why: None,
+            lambda sign: None,
+            lambda paths, now: AtWork(QUIET_LOCKED, "index.lock") if self.git_is_at_work else NOT_AT_WORK,
+        )
+        self._checks.compare_with(self)
         self._alive = False
         self._run = 0
         self._stops: set[int] = set()
@@ -66,6 +75,10 @@ class World:
         if path in self.disk:
             self.debounce.add(Change(Kind.WRITTEN, path), self.now)
 
+    def git(self, at_work: bool) -> None:
+        """Git begins its work, or ends it."""
+        self.git_is_at_work = at_work
+
     def command_exits(self, code: int, leaving_children: bool) -> None:
         """The command ends by itself, if it runs."""
         if self._alive and self.lifecycle.state is life.State.RUNNING:
@@ -87,9 +100,7 @@ class World:
     def run(self, until: float = 1e6) -> None:
         """Let everything happen that is due until then."""
         while self.exit_code is None:
-            moments = [self._queue[0][0] if self._queue else None, self.lifecycle.deadline()]
-            if self._phase is not Phase.SETTLED:
-                moments.append(self.debounce.deadline())
+            moments = [self._queue[0][0] if self._queue else None, self.lifecycle.deadline(), self._checks.deadline()]
             due = min((moment for moment in moments if moment is not None), default=None)
             if due is None or due > until:
                 break
@@ -100,29 +111,26 @@ class World:
 
     # -- the session's part --------------------------------------------------------------------------------------------
     def _look(self) -> None:
-        phase = self.debounce.phase(self.now)
-        if phase is not self._phase and phase in (Phase.CERTAIN, Phase.SETTLED):
-            phase = self._compare(phase)
-        if phase is not self._phase:
-            self._phase = phase
-            self.handle(life.Changing(phase))
+        before = self._checks.phase
+        if self._checks.look(self.now, self.stopped or self.lifecycle.state is life.State.STOPPING) is not before:
+            self.handle(life.Changing(self._checks.phase))
         ticks = self.lifecycle.deadline()
         if ticks is not None and self.now >= ticks:
             self.handle(life.Ticked())
 
-    def _compare(self, phase: Phase) -> Phase:
-        if self.seen is None or self.stopped or self.lifecycle.state is life.State.STOPPING:
-            return phase
-        same = [path for path in self.debounce.changed() if self.disk.get(path) == self.seen.get(path)]
-        self.debounce.forgive(same)
-        return phase if self.debounce.changed() else self.debounce.phase(self.now)
+    def unchanged(self, paths: Sequence[str], clock: Callable[[], float], until: float) -> tuple[list[str], bool]:
+        """Everything is known of the files, at once."""
+        if self.seen is None:
+            return [], True
+        same = [path for path in paths if self.disk.get(path) == self.seen.get(path)]
+        return same, len(same) < len(paths)
 
     def _do(self, action: life.Action) -> None:
         if isinstance(action, life.Start):
             assert not self._alive, "I2: a start beside a living tree"
             assert self.lifecycle.state is life.State.STARTING
             self.debounce.take(self.now)
-            self._phase = Phase.QUIET
+            self._checks.started()
             self._run += 1
             run = self._run
             self._alive, self.stopped = True, False

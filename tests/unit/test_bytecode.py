@@ -10,7 +10,9 @@ import py_compile
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -215,3 +217,29 @@ def test_a_module_imported_by_the_name_of_a_link_is_not_stale(source: Path) -> N
     assert remove_stale([str(real)], {}) == []
 
     assert run(sys.executable, source) == "2"
+
+
+def test_a_folder_is_listed_once_however_many_of_its_files_changed(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """20,000 files made at once would else keep the start of the command waiting for minutes."""
+    sources = [source.with_name(f"mod{number}.py") for number in range(50)]
+    for path in sources:
+        path.write_text("X = 1\n")
+        cached(path.parent / "__pycache__" / f"{path.stem}.cpython-311.pyc", path)
+    listed: list[str] = []
+
+    def count(function: Callable[[str], Any]) -> Callable[[str], Any]:
+        def counted(path: str) -> Any:
+            listed.append(path)
+            return function(path)
+
+        return counted
+
+    monkeypatch.setattr(os, "scandir", count(os.scandir))
+    monkeypatch.setattr(os, "listdir", count(os.listdir))
+
+    assert remove_stale(map(str, sources), {}) == []
+
+    assert sorted(listed) == [str(source.parent), str(source.parent / "__pycache__")]
+    assert not any((source.parent / "__pycache__").iterdir())

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from autoreload.content import LARGEST, SLICE, Content, read
+from autoreload.content import LARGEST, SLICE, UNREADABLE, Content, Disk, Entry, Reading, read
 from autoreload.core.change import Change, Kind
-from autoreload.core.identity import ABSENT, SIZE
+from autoreload.core.identity import ABSENT
+from autoreload.core.table import SIZE
 
 DAY = 86_400_000_000_000
 
@@ -28,11 +29,26 @@ class Everything:
         return True
 
 
-def known(*roots: Path) -> Content:
+class Silent(Disk):
+    """Does not say what is in a folder of that name, nor in its files, until it does."""
+
+    answers = False
+
+    def scan(self, folder: str) -> Iterator[Entry] | None:
+        """Nobody knows."""
+        return None if folder.endswith("/silent") and not self.answers else super().scan(folder)
+
+    def read(self, path: str, by_content: bool = True, expected: bytes = ABSENT) -> Reading:
+        """Nor here."""
+        return UNREADABLE if "/silent/" in path and not self.answers else super().read(path, by_content, expected)
+
+
+def known(*roots: Path, disk: Disk | None = None) -> Content:
     """The content of these folders, with a command that was started a day from now, and all known."""
-    content = Content(Everything(), [str(root) for root in roots], str(roots[0]))
+    content = Content(Everything(), [str(root) for root in roots], str(roots[0]), disk)
     start = time.time_ns() + DAY
     content.started(start)
+    content.rested(start)
     content.told(start + 1)
     while not content.complete:
         content.work(time.monotonic())
@@ -46,6 +62,59 @@ def is_same(content: Content, path: Path) -> bool:
     same, differs = content.unchanged([str(path)], time.monotonic, time.monotonic() + 60)
     assert differs is (not same)
     return bool(same)
+
+
+def test_after_a_crash_only_what_had_changed_before_is_compared(tmp_path: Path) -> None:
+    """A save after it is meant to try again; a write of the command itself, before it, is not."""
+    by_the_command, by_a_person = tmp_path / "made.py", tmp_path / "app.py"
+    for file in (by_the_command, by_a_person):
+        file.write_text("old")
+    content = known(tmp_path)
+    content.failed(but=[str(by_the_command)])
+
+    assert is_same(content, by_the_command)
+    assert not is_same(content, by_a_person)
+
+
+def test_what_changes_while_the_command_may_read_it_counts_whatever_it_is_in_the_end(tmp_path: Path) -> None:
+    """A file that is written anew is empty for a moment, and who reads it then goes on with that."""
+    before, after = tmp_path / "before.py", tmp_path / "after.py"
+    for file in (before, after):
+        file.write_text("old")
+    content = known(tmp_path)
+    start = time.time_ns() + 2 * DAY
+    content.started(start)
+    content.told(start + 1)
+    assert not is_same(content, before)
+
+    content.rested(start + 2)
+    content.told(start + 2)
+    assert not is_same(content, before)
+    content.told(start + 3)
+    assert is_same(content, after)
+
+
+def test_what_the_command_writes_anew_whenever_it_starts_is_no_reason_the_second_time(tmp_path: Path) -> None:
+    """Else a command that makes some of its files itself would be restarted for ever."""
+    file = tmp_path / "made.py"
+    file.write_text("old")
+    content = known(tmp_path)
+    for verdict in (False, True, True):
+        start = time.time_ns() + 2 * DAY
+        content.started(start)
+        content.told(start + 1)
+        while not content.complete:
+            content.work(time.monotonic())
+            content.told(start + 1)
+        assert is_same(content, file) is verdict
+
+    content.started(start)
+    content.started(start)  # a run in which it did not
+    content.told(start + 1)
+    while not content.complete:
+        content.work(time.monotonic())
+        content.told(start + 1)
+    assert not is_same(content, file)
 
 
 def test_an_identity_has_its_size(tmp_path: Path) -> None:
@@ -173,6 +242,40 @@ def test_nothing_is_the_same_in_a_folder_that_was_replaced(tmp_path: Path) -> No
     (root / "file").write_text("text")
 
     assert not is_same(content, root / "file")
+
+
+def test_where_nobody_answers_all_counts(tmp_path: Path) -> None:
+    """Not even that a file is not there is known of a folder that could not be listed; of others, all is."""
+    (tmp_path / "silent").mkdir()
+    for name in ("near", "silent/kept", "silent/removed"):
+        (tmp_path / name).write_text("1")
+    disk = Silent()
+    content = known(tmp_path, disk=disk)
+    disk.answers = True
+    (tmp_path / "silent" / "removed").unlink()
+    assert is_same(content, tmp_path / "near")
+    assert not is_same(content, tmp_path / "silent" / "kept")
+    removed = str(tmp_path / "silent" / "removed")
+    content.heard(Change(Kind.VANISHED, removed))
+    assert content.unchanged([removed], time.monotonic, time.monotonic() + 60) == ([], True)
+
+
+def test_after_the_clock_was_set_back_all_counts_until_the_next_start(tmp_path: Path) -> None:
+    """Then everything is read anew."""
+    file = tmp_path / "app.py"
+    file.write_text("1")
+    content = known(tmp_path)
+    content.distrust()
+    assert content.deadline() is None
+    assert not is_same(content, file)
+    start = time.time_ns() + DAY
+    content.started(start)
+    content.rested(start)
+    content.told(start + 1)
+    while not content.complete:
+        content.work(time.monotonic())
+        content.told(start + 1)
+    assert is_same(content, file)
 
 
 def test_reading_is_done_in_slices(tmp_path: Path) -> None:

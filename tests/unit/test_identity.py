@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from autoreload.core.change import Change, Kind
-from autoreload.core.identity import SIZE, Identities, Table, latest
+from autoreload.core.identity import Identities, latest
+from autoreload.core.table import SIZE, Table
 
 MS = 1_000_000
 
@@ -112,3 +113,15 @@ def test_after_forgetting_nothing_is_known() -> None:
 
     known.heard(Change(Kind.VANISHED, "other"))
     assert known.was("file") is known.was("other") is None
+
+
+def test_what_was_told_stays_told_while_the_backend_is_busy() -> None:
+    """A change that comes in two parts is compared in both."""
+    known = Identities()
+    known.started(1000 * MS)
+    known.told(1001 * MS)
+    known.read("/f", identity(1), 1, 1002 * MS)
+    known.told(1003 * MS)
+    known.told(0)  # nobody knows how far it is
+    known.heard(Change(Kind.VANISHED, "/f"))
+    assert known.was("/f") == identity(1)

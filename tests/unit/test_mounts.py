@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from autoreload.linux.mounts import Mount, mount_of, mounts, mounts_below, parse
+from autoreload.linux.mounts import Mount, layers, mount_of, mounts, mounts_below, parse
 from autoreload.watch.backend import Root
-from autoreload.watch.mounted import Mounted, is_remote
+from autoreload.watch.mounted import Mounted, fences, is_remote, real_path
 
 TEXT = r"""22 28 0:20 / /proc rw,relatime shared:14 - proc proc rw
 28 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
@@ -115,3 +115,70 @@ def test_a_mount_that_comes_and_one_that_goes_are_noticed() -> None:
     assert found.update() == ["/srv/app/remote", "/srv/app/remote/inner"]
     assert Root("/srv/app/remote") not in found.remote
     found.close()
+
+
+REMOTE_LINES = r"""
+40 28 0:50 / /work rw - nfs4 nas:/export/work rw,vers=4.2,hard
+41 28 0:51 / /work rw - cifs //nas/work rw,vers=3.1.1
+42 28 0:52 / /work rw - 9p C:\134 rw,aname=drvfs;path=C:\134;uid=1000
+43 28 0:53 / /work rw - drvfs C: rw
+44 28 0:54 / /work rw - virtiofs share rw
+45 28 0:55 / /work rw - vboxsf share rw
+46 28 0:56 / /work rw - fuse.sshfs me@host:/srv rw,user_id=0
+47 28 0:57 / /work rw - fuse.grpcfuse grpcfuse rw
+48 28 0:58 / /work rw - fuse bindfs rw
+"""
+
+
+@pytest.mark.parametrize("line", REMOTE_LINES.strip().splitlines())
+def test_each_kind_of_remote_mount_is_polled_and_fenced_off(line: str) -> None:
+    """As a root, as what is above a root, and as what is below one."""
+    lines = "28 1 254:0 / / rw - ext4 /dev/vda rw\n" + line
+    for root, polled in (("/work", "/work"), ("/work/a/b", "/work/a/b"), ("/", "/work")):
+        assert [found.path for found in Mounted([Root(root)], lambda: parse(lines)).remote] == [polled]
+    assert list(fences(parse(lines))) == ["/work"]
+    assert Mounted([Root("/work"), Root("/")], lambda: parse(lines), aside=["/work"]).remote == {}
+
+
+def test_a_fence_stands_where_the_first_remote_mount_on_the_way_is() -> None:
+    """What is mounted below it is beyond it, too; what is covered is not there; and the root is no fence."""
+    assert list(fences(table())) == ["/home", "/srv/app/remote", "/srv/app/with blank\tand\\", "/srv/application"]
+    inner = "28 1 0:1 / / rw - nfs a:/ rw\n29 28 0:2 / /a rw - nfs a:/ rw\n30 29 0:3 / /a/b rw - 9p b rw\n"
+    assert list(fences(parse(inner))) == ["/a"]
+
+
+def test_a_path_is_followed_up_to_a_fence_and_no_further(tmp_path: Path) -> None:
+    """Links before it are resolved; those beyond it nobody reads."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "mnt").symlink_to("nowhere")  # as a link it would be followed
+    (tmp_path / "link").symlink_to("a/../a")
+    (tmp_path / "loop").symlink_to("loop")
+    fence = f"{tmp_path}/a/mnt"
+    assert real_path(f"{tmp_path}/link/./mnt/x/../y", [fence]) == f"{fence}/y"
+    assert real_path(f"{tmp_path}/link/mnt", []) == f"{tmp_path}/a/nowhere"
+    assert real_path(f"{tmp_path}/a", [fence]) == f"{tmp_path}/a"
+    assert real_path(f"{tmp_path}/loop/x", []).startswith(str(tmp_path))
+    assert real_path("/", []) == "/"
+
+
+def overlay(options: str) -> str:
+    """A root directory, and an overlay in it."""
+    return f"28 1 254:0 / / rw - ext4 /dev/vda rw\n29 28 0:60 / /merged rw - overlay overlay {options}\n"
+
+
+def test_the_layers_of_an_overlay_are_read_from_its_options() -> None:
+    """Colons stand between lower ones, and may be part of a name; what separates options is octal."""
+    options = r"rw,lowerdir=/a\040b:/c\134:d,upperdir=/u\054p,workdir=/w,lowerdir+=/e,datadir+=/f"
+    assert layers(parse(overlay(options))[1]) == ["/a b", "/c:d", "/u,p", "/e", "/f"]
+    assert layers(parse(overlay("rw"))[0]) == []
+
+
+def test_an_overlay_is_polled_if_its_layers_are_within_reach(tmp_path: Path) -> None:
+    """Those of a container are on its host: whatever can be changed is changed through the overlay."""
+
+    def polled(options: str) -> list[str]:
+        return [root.path for root in Mounted([Root("/merged/x")], lambda: parse(overlay(options))).remote]
+
+    assert polled(f"rw,lowerdir=/no/such/folder:{tmp_path},upperdir=/no/such,workdir=/no") == ["/merged/x"]
+    assert polled("rw,lowerdir=/var/lib/no/such/l/ABC:/var/lib/no/such/l/DEF,upperdir=/var/lib/no/such/diff") == []
+    assert polled("rw,lowerdir=relative,workdir=/tmp") == []

@@ -9,7 +9,7 @@ import pytest
 
 from autoreload.core.filter import Rules
 from autoreload.errors import UserError
-from autoreload.scope import Scope
+from autoreload.scope import MANY, Patterns, Scope
 
 NOBODY = {"HOME": "/nonexistent"}
 
@@ -202,3 +202,19 @@ def test_names_that_are_not_utf8_are_matched_too(tree: Path) -> None:
 
     assert not found.judge(f"{tree}/caf\udce9.py").counts
     assert found.judge(f"{tree}/caf\udcea.py").counts
+
+
+@pytest.mark.parametrize("is_directory", [True, False], ids=["folders", "files"])
+def test_the_answer_is_the_same_however_often_it_was_asked_for(is_directory: bool) -> None:
+    """After many questions all patterns are tried at once, as most paths are matched by none."""
+    lines = ["# a comment", "", "*.log", "/build/", "!keep.log", "docs/**/out", "a b/", "[xy]?", "/top", "**/tail/*"]
+    paths = [
+        *("x.log", "sub/keep.log", "build", "sub/build", "build/x", "docs/out", "docs/a/b/out", "a b", "x1", "xyz"),
+        *("top", "sub/top", "tail", "tail/x", "sub/tail/x/y", "other", "two\nlines.log", "nothing/at/all.py"),
+    ]
+    for some in (lines, [*lines, "**"], ["!"], ["/"]):
+        fresh = {path: Patterns(some).match(path, is_directory) for path in paths}
+        tired = Patterns(some)
+        for _ in range(MANY):
+            tired.match("other", is_directory)
+        assert {path: tired.match(path, is_directory) for path in paths} == fresh

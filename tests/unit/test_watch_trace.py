@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from autoreload.watch.roots import Way, trace
+from autoreload.watch.way import Way, trace
 
 
 def looked_up(path: str, base: Path) -> tuple[Way, list[str]]:

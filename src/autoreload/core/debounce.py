@@ -157,6 +157,10 @@ class Debounce:
         """The changed files so far, in order, with what happened to each last."""
         return dict(self._changed)
 
+    def pending(self) -> list[str]:
+        """The files that changed, or are about to have."""
+        return [*self._changed, *self._unfinished]
+
     def take(self, now: float) -> dict[str, Kind]:
         """As `changed`; a start is made for them at `now`, and the next burst begins."""
         burst, self._changed = self._changed, {}

@@ -174,7 +174,8 @@ class Filter:
 
     def _why_not_descend(self, directory: str) -> str:
         """Why this very directory, whatever is above it, is not watched; empty if it is."""
-        if directory + "/" in self._folders:
+        inside = directory + "/"
+        if inside in self._folders:
             return ""
         if pattern := self._excluded(directory, True):
             return f"ignored by --ignore {pattern}"
@@ -185,17 +186,22 @@ class Filter:
             return ""
         if name in IGNORED_FOLDERS or name.endswith(IGNORED_FOLDER_ENDINGS):
             return "a folder that is always ignored"
-        if name in BUILD_FOLDERS and not self._facts.is_package(directory):
+        facts = self._facts
+        if name in BUILD_FOLDERS and not facts.is_package(directory):
             return "a folder of build output"
-        if self._facts.is_environment(directory):
+        if facts.is_environment(directory):
             return "a virtual environment"
         parent = directory[: -len(name) - 1]
-        if self._facts.is_environment(parent) and (parent + "/" not in self._folders or name in ENVIRONMENT_FOLDERS):
+        if facts.is_environment(parent) and (parent + "/" not in self._folders or name in ENVIRONMENT_FOLDERS):
             return "a virtual environment"
-        if directory + "/" in self._leading:
+        if inside in self._leading:
             return ""
-        root = next((folder for folder in self._folders if directory.startswith(folder)), "/")
-        if rule := self._facts.ignored_by(directory, True, root.rstrip("/") or "/"):
+        for root in self._folders:
+            if directory.startswith(root):
+                break
+        else:
+            root = "/"
+        if rule := facts.ignored_by(directory, True, root.rstrip("/") or "/"):
             return f"ignored by {rule}"
         return ""
 

@@ -14,20 +14,14 @@ reading came between it and being heard, nothing is known of the file. Where not
 
 from __future__ import annotations
 
-from array import array
-
 from autoreload.core.change import Change, Kind
+from autoreload.core.table import Table
 
-SIZE = 20
-"""Bytes that say what a file is."""
 ABSENT = b""
 """Instead of these: there is no such file."""
 MOST_FILES = 1 << 18
 """How many files are kept in mind: 14 MiB of table, whatever their names."""
 MOST_UNCONFIRMED = 10_000
-_SHARDS = 1 << 8
-_FIRST_SLOTS = 1 << 3
-_FREE, _DROPPED = 0, 1
 _STEPS_OF_TIME = ((1_000_000_000, 2_000_000_000), (1_000_000, 10_000_000), (1_000, 1_000), (100, 100))
 """ns: a time that is a multiple of the first may be that of a file system that rounds down to the second."""
 
@@ -41,6 +35,9 @@ class Identities:
         self._told = 0
         self._touched: dict[str, bytes | None] = {}
         """Of each file that changed since the start: what it was at the start; None: nobody knows."""
+        self._exposed: set[str] = set()
+        """Those that changed while the command may have read them."""
+        self._rest: int | None = None
         self._unknown: set[str] = set()
         """Files of which nothing is known so far."""
         self._unconfirmed: dict[str, tuple[int, bytes]] = {}
@@ -77,8 +74,18 @@ class Identities:
             self._table.drop(path)
         self._unknown.update(self._touched)
         self._touched = {}
+        self._exposed.clear()
+        self._rest = None
         self._started = moment
         return list(self._unknown)
+
+    def rested(self, moment: int) -> None:
+        """From this `moment` on the command has been at rest: what it had to read, it has read."""
+        self._rest = moment
+
+    def was_exposed(self, path: str) -> bool:
+        """May the command have read what this file was in the middle of a change?"""
+        return path in self._exposed
 
     def forget(self) -> None:
         """Nothing is known any more: changes may have gone unheard."""
@@ -87,9 +94,16 @@ class Identities:
         self._walked, self._whole = None, False
         self._touched = dict.fromkeys(self._touched)
 
+    def distrust(self) -> None:
+        """The moments that were taken down mean nothing any more: nothing is known before the next start."""
+        self.forget()
+        self._started, self._told = None, 0
+
     def heard(self, change: Change) -> None:
         """A change of a file was told, after what `told` said last."""
         path = change.path
+        if self._rest is None or self._told <= self._rest:  # it may have happened before that
+            self._exposed.add(path)
         if path in self._touched:
             return
         was: bytes | None = None
@@ -103,8 +117,8 @@ class Identities:
         self._touched[path] = was
 
     def told(self, until: int) -> None:
-        """Everything that happened before `until` has been heard."""
-        self._told = until
+        """Everything that happened before `until` has been heard. 0: nobody knows; what was heard before, was."""
+        self._told = max(self._told, until)
         confirmed = []
         for path, (at, identity) in self._unconfirmed.items():
             if at >= until:
@@ -148,108 +162,3 @@ def latest(time: int) -> int:
         if time % unit == 0:
             return time + step
     return time
-
-
-class Table:
-    """From paths to identities, in 28 bytes a slot: a dictionary would take eight times as much.
-
-    Instead of a path there is its hash. Two paths of 250,000 share one with a probability of 1 in 10^8; then the one
-    is taken to be what the other is, which is the same only if their contents are.
-    """
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._used = 0
-        self._shards = [_Shard() for _ in range(_SHARDS)]
-
-    def __len__(self) -> int:
-        return self._used
-
-    def get(self, path: str) -> bytes | None:
-        """What was put there."""
-        key = _key(path)
-        return self._shards[key % _SHARDS].get(key)
-
-    def put(self, path: str, identity: bytes) -> bool:
-        """Keep it. False: there is no room."""
-        key = _key(path)
-        shard = self._shards[key % _SHARDS]
-        if shard.replace(key, identity):
-            return True
-        if self._used >= self.most:
-            return False
-        shard.insert(key, identity)
-        self._used += 1
-        return True
-
-    def drop(self, path: str) -> None:
-        """Keep it no longer."""
-        key = _key(path)
-        self._used -= self._shards[key % _SHARDS].drop(key)
-
-
-class _Shard:
-    """A part of the table: it grows by itself, so that no growth takes long. Open addressing, probed linearly."""
-
-    __slots__ = ("_keys", "_taken", "_used", "_values")
-
-    def __init__(self, slots: int = _FIRST_SLOTS) -> None:
-        self._keys = array("Q", bytes(8 * slots))
-        self._values = bytearray(SIZE * slots)
-        self._used = 0
-        self._taken = 0
-        """Slots that are not free: used, or used once."""
-
-    def get(self, key: int) -> bytes | None:
-        slot = self._find(key)
-        return None if slot < 0 else bytes(self._values[slot * SIZE : (slot + 1) * SIZE])
-
-    def replace(self, key: int, value: bytes) -> bool:
-        slot = self._find(key)
-        if slot >= 0:
-            self._values[slot * SIZE : (slot + 1) * SIZE] = value
-        return slot >= 0
-
-    def insert(self, key: int, value: bytes | bytearray) -> None:
-        """A key that is not there."""
-        if 4 * (self._taken + 1) > 3 * len(self._keys):
-            self._rebuild()
-        keys = self._keys
-        last = len(keys) - 1
-        slot = (key // _SHARDS) & last
-        while keys[slot] > _DROPPED:
-            slot = (slot + 1) & last
-        self._taken += keys[slot] == _FREE
-        self._used += 1
-        keys[slot] = key
-        self._values[slot * SIZE : (slot + 1) * SIZE] = value
-
-    def drop(self, key: int) -> bool:
-        slot = self._find(key)
-        if slot >= 0:
-            self._keys[slot] = _DROPPED
-            self._used -= 1
-        return slot >= 0
-
-    def _find(self, key: int) -> int:
-        keys = self._keys
-        last = len(keys) - 1
-        slot = (key // _SHARDS) & last
-        while (found := keys[slot]) != _FREE:
-            if found == key:
-                return slot
-            slot = (slot + 1) & last
-        return -1
-
-    def _rebuild(self) -> None:
-        """Without what was dropped; twice as large, unless that was much."""
-        new = _Shard(len(self._keys) * (2 if 2 * self._used > len(self._keys) else 1))
-        for slot, key in enumerate(self._keys):
-            if key > _DROPPED:
-                new.insert(key, self._values[slot * SIZE : (slot + 1) * SIZE])
-        self._keys, self._values, self._taken = new._keys, new._values, new._taken
-
-
-def _key(path: str) -> int:
-    key = hash(path) & 0xFFFF_FFFF_FFFF_FFFF
-    return key if key > _DROPPED else key + 2

@@ -37,7 +37,7 @@ def own_children() -> list[int]:
     The kernel may skip one while others come and go: who must know that none is left asks waitpid(2).
     """
     try:
-        return _listed()
+        return children("self")
     except OSError:
         pass  # no CONFIG_PROC_CHILDREN, or no descriptor left
     except NoProc:
@@ -131,10 +131,11 @@ def _check_proc() -> None:
         raise NoProc
 
 
-def _listed() -> list[int]:
-    """By the kernel's own lists, one for each thread."""
+def children(pid: int | str) -> list[int]:
+    """Pids of the children of a process, by the kernel's own lists, one for each of its threads. OSError: there is no
+    such process, or no list. NoProc."""
     _check_proc()
-    threads = f"{PROC}/self/task"
+    threads = f"{PROC}/{pid}/task"
     found: list[int] = []
     for thread in listdir(threads):
         found += map(int, _content(f"{threads}/{thread}/children").split())

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from autoreload.linux.libc import checked, function
 
 IN_MODIFY = 0x2
+IN_ATTRIB = 0x4
 IN_CLOSE_WRITE = 0x8
 IN_MOVED_FROM = 0x40
 IN_MOVED_TO = 0x80
@@ -53,7 +54,8 @@ class Inotify:
 
         ENOSPC: fs.inotify.max_user_watches is reached (not the disk); others as in inotify_add_watch(2).
         """
-        return checked(self._add(self.fd, os.fsencode(path), mask))
+        wd = self._add(self.fd, os.fsencode(path), mask)
+        return wd if wd >= 0 else checked(wd)  # called for every directory of a tree
 
     def remove(self, wd: int) -> None:
         """EINVAL: the kernel has removed it already, its IN_IGNORED is in the queue."""

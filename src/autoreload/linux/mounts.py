@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -83,6 +82,25 @@ def mounts_below(path: str, among: Iterable[Mount]) -> list[Mount]:
     return found
 
 
+def layers(mount: Mount) -> list[str]:
+    """The directories that an overlay is made of, as they were named when it was mounted; none of other types.
+
+    What is changed in them while it is mounted is not told to who watches the overlay (and may do anything:
+    Documentation/filesystems/overlayfs.rst; in practice a file that was not opened through it yet shows the change).
+    """
+    found: list[str] = []
+    if mount.kind != "overlay":
+        return found
+    for option in mount.options.split(","):
+        name, _, value = option.partition("=")
+        value = _unescaped(value)
+        if name in ("upperdir", "lowerdir+", "datadir+"):
+            found.append(value)
+        elif name == "lowerdir":  # several, between colons; one in a name has a backslash before it
+            found += [layer.replace("\0", ":") for layer in value.replace("\\:", "\0").split(":") if layer]
+    return found
+
+
 def is_below(path: str, folder: str) -> bool:
     """Is `path` this folder, or in it, however deep?"""
     return path == folder or path.startswith(folder.rstrip("/") + "/")
@@ -92,4 +110,6 @@ def _unescaped(word: str) -> str:
     """Blanks, tabs, newlines and backslashes are octal in it."""
     if "\\" not in word:
         return word
+    import re  # rarely needed
+
     return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), os.fsencode(word)))

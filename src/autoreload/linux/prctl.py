@@ -1,9 +1,22 @@
-"""prctl(2): be the one who inherits orphans."""
+"""prctl(2): be the one who inherits orphans; die with the parent."""
 
 from autoreload.linux.libc import ULong, checked, function
 
 PR_SET_CHILD_SUBREAPER = 36
 """Linux 3.4; <linux/prctl.h>. Kept by exec, not handed on by fork."""
+
+PR_SET_PDEATHSIG = 1
+"""Linux 2.1.57; cleared by fork."""
+_SIGKILL = 9
+
+
+def die_with_parent() -> None:
+    """Get SIGKILL when the parent dies (the thread of it that made this process). It may be dead already."""
+    zero = ULong(0)
+    try:
+        checked(function("prctl")(PR_SET_PDEATHSIG, ULong(_SIGKILL), zero, zero, zero))
+    except OSError:
+        pass
 
 
 def become_subreaper() -> bool:

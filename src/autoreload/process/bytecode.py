@@ -8,7 +8,7 @@ is read: `cp -p` and tar bring files with times years ago, and fool the cache as
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from autoreload.core.filter import SOURCES
@@ -25,18 +25,23 @@ class Failure(NamedTuple):
     errno: int
 
 
-def remove_stale(sources: Iterable[str], environ: Mapping[str, str], directory: str = "") -> list[Failure]:
+def remove_stale(
+    sources: Iterable[str],
+    environ: Mapping[str, str],
+    directory: str = "",
+    is_beyond: Callable[[str], bool] = lambda path: False,
+) -> list[Failure]:
     """Remove every cached file that Python would take for the present bytecode of one of the changed `sources`.
 
-    Of each tag (version) and optimisation level; also of what is imported by the name of a link in the same folder;
-    below PYTHONPYCACHEPREFIX too, if `environ`, that of the command, has it. A relative prefix belongs to `directory`,
-    where the command starts (default: the current one). Other files among the sources are passed over, and so is a
-    source that is gone: Python runs nothing cached without it.
+    Of each tag (version) and optimisation level; also of what is imported by the name of a link in the same folder, but
+    one that `is_beyond` where nobody should look; below PYTHONPYCACHEPREFIX too, if `environ`, that of the command, has
+    it. A relative prefix belongs to `directory`, where the command starts (default: the current one). Other files among
+    the sources are passed over, and so is a source that is gone: Python runs nothing cached without it.
     """
     prefix = environ.get("PYTHONPYCACHEPREFIX", "")
     if prefix:
         prefix = os.path.join(directory or os.getcwd(), prefix)
-    listings: dict[str, list[str]] = {}
+    folders = _Folders(is_beyond)
     failures: list[Failure] = []
     for source in sources:
         if not source.endswith(SOURCES):
@@ -49,26 +54,70 @@ def remove_stale(sources: Iterable[str], environ: Mapping[str, str], directory: 
         expected = _field(int(status.st_mtime)) + _field(status.st_size)
         parent, name = os.path.split(source)
         for cache in _caches(parent, prefix):
-            for cached in (path for alias in (name, *_links(parent, status)) for path in _of(alias, cache, listings)):
-                failures += _remove_if(cached, expected)
+            for alias in (name, *folders.links(parent, status)):
+                for cached in folders.cached(alias, cache):
+                    failures += _remove_if(cached, expected)
     return failures
 
 
-def _links(parent: str, status: os.stat_result) -> list[str]:
-    """The names of the symbolic links in this folder that lead to that file."""
+class _Folders:
+    """What is in the folders; each is listed once, as a checkout may change thousands of files in one."""
+
+    def __init__(self, is_beyond: Callable[[str], bool]) -> None:
+        self._is_beyond = is_beyond
+        self._links: dict[str, list[tuple[str, int, int]]] = {}
+        self._cached: dict[str, dict[str, list[str]]] = {}
+
+    def links(self, parent: str, status: os.stat_result) -> list[str]:
+        """The names of the symbolic links in this folder that lead to that file."""
+        if parent not in self._links:
+            self._links[parent] = _links(parent, self._is_beyond)
+        return [
+            name for name, device, inode in self._links[parent] if (device, inode) == (status.st_dev, status.st_ino)
+        ]
+
+    def cached(self, name: str, cache: str) -> list[str]:
+        """The cached files of source `name`: NAME.TAG.pyc and NAME.TAG.opt-LEVEL.pyc."""
+        if cache not in self._cached:
+            self._cached[cache] = _by_stem(cache)
+        return self._cached[cache].get(os.path.splitext(name)[0], [])
+
+
+def _links(parent: str, is_beyond: Callable[[str], bool]) -> list[tuple[str, int, int]]:
+    """The links to sources in this folder: their names, the device and the inode that each leads to."""
+    found = []
     try:
         with os.scandir(parent) as entries:
-            links = [entry for entry in entries if entry.is_symlink() and entry.name.endswith(SOURCES)]
+            for entry in entries:
+                if entry.is_symlink() and entry.name.endswith(SOURCES) and not is_beyond(entry.path):
+                    try:
+                        status = entry.stat()
+                    except OSError:
+                        continue
+                    found.append((entry.name, status.st_dev, status.st_ino))
     except OSError:
-        return []
-    return [link.name for link in links if _leads_to(link, status)]
+        pass
+    return found
 
 
-def _leads_to(link: os.DirEntry[str], status: os.stat_result) -> bool:
+def _by_stem(cache: str) -> dict[str, list[str]]:
+    """The cached files in this folder, by the name of their source without its ending."""
+    found: dict[str, list[str]] = {}
     try:
-        return os.path.samestat(link.stat(), status)
+        entries = os.listdir(cache)
     except OSError:
-        return False
+        return found
+    for entry in entries:
+        if not entry.endswith(_CACHED):
+            continue
+        stem, _, last = entry[: -len(_CACHED)].rpartition(".")
+        if stem:
+            found.setdefault(stem, []).append(os.path.join(cache, entry))
+        if last.startswith("opt-"):  # then what is before it is the tag
+            stem, _, tag = stem.rpartition(".")
+            if stem and tag:
+                found.setdefault(stem, []).append(os.path.join(cache, entry))
+    return found
 
 
 def _field(value: int) -> bytes:
@@ -83,23 +132,6 @@ def _caches(parent: str, prefix: str) -> list[str]:
         for path in dict.fromkeys((os.path.abspath(parent), os.path.realpath(parent))):
             caches.append(os.path.join(prefix, path.lstrip("/")))
     return caches
-
-
-def _of(name: str, cache: str, listings: dict[str, list[str]]) -> list[str]:
-    """The cached files of source `name`: NAME.TAG.pyc and NAME.TAG.opt-LEVEL.pyc. A folder is listed once."""
-    if cache not in listings:
-        try:
-            listings[cache] = os.listdir(cache)
-        except OSError:
-            listings[cache] = []
-    stem = os.path.splitext(name)[0] + "."
-    found = []
-    for entry in listings[cache]:
-        if entry.startswith(stem) and entry.endswith(_CACHED):
-            tag, _, level = entry[len(stem) : -len(_CACHED)].partition(".")
-            if tag and (not level or level.startswith("opt-")):
-                found.append(os.path.join(cache, entry))
-    return found
 
 
 def _remove_if(cached: str, expected: bytes) -> list[Failure]:

@@ -31,6 +31,10 @@ WEAK = (
     "the kernel does not let autoreload inherit orphans (PR_SET_CHILD_SUBREAPER is denied): "
     "a process that detached itself from the command may be left behind"
 )
+HANGS = (0.5, 1.0)
+"""Seconds: a guard that was to start the command, has not said how that went, and does not heed a stop for so long, is
+killed; if it is not dead then, it is told to be stuck. It waits in the kernel for the file system that the command is
+on, or is started in."""
 _BOOTS = 3
 """How many guards in a row may die before they have answered a start, or are up if none was asked for."""
 
@@ -61,6 +65,8 @@ class Runner:
         self._roots: dict[int, int] = {}
         self._lost: Tree | None = None
         self._due: float | None = None
+        self._hangs: list[float] = []
+        """What is left of HANGS."""
         self._spawn()
 
     def _spawn(self) -> None:
@@ -79,6 +85,10 @@ class Runner:
     def guard(self) -> int:
         """Pid of the guard; 0: it is dead."""
         return self._guard
+
+    def spare(self, pid: int) -> None:
+        """This child is not of the tree."""
+        self._strangers.add(pid)
 
     # -- for the loop ------------------------------------------------------------------------------------------------
     def fileno(self) -> int:
@@ -129,7 +139,7 @@ class Runner:
         """Go on with ending what a lost guard has left; `now`: monotonic seconds."""
         tree = self._lost
         if not tree:
-            return []
+            return self._doubt_guard(now)
         if not tree.reap():
             self._due = tree.step(now)
             stuck = tree.stuck(now)
@@ -153,6 +163,9 @@ class Runner:
         """End the tree: `signal` now, SIGKILL after `grace` seconds. `from_terminal`: processes in our process group
         have had the signal of the terminal already, and are not sent this one."""
         self._say("stop", token, int(signal), grace, from_terminal)
+        if self._unanswered and not self._lost and self._due is None:
+            first, *self._hangs = HANGS
+            self._due = time.monotonic() + first
 
     def kill(self, token: int) -> None:
         """The grace period of that stop is over."""
@@ -178,6 +191,21 @@ class Runner:
         self._epoll.close()
 
     # -- inside ------------------------------------------------------------------------------------------------------
+    def _doubt_guard(self, now: float) -> list[Event]:
+        """It should have answered by now."""
+        if self._due is None or now < self._due:
+            return []
+        if not self._hangs:
+            self._due = None
+            why = Tree().why(self._guard)
+            return [Stuck(0, ((self._guard, descendants.name(self._guard), why),))]
+        self._due = now + self._hangs.pop()
+        try:
+            os.kill(self._guard, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        return []
+
     def _await_end(self, patience: float) -> None:
         """Until the guard has closed its socket, or that time has come."""
         waiting = select.poll()
@@ -252,13 +280,13 @@ class Runner:
         return [Failed(run, errno, what, self._is_fresh(what))]
 
     def _answered(self) -> None:
-        self._boots, self._unanswered = 0, False
+        self._boots, self._unanswered, self._due = 0, False, None
 
     def _exited(self, run: int, code: int) -> list[Event]:
         return [Exited(run, code)]
 
     def _emptied(self, token: int, killed: int) -> list[Event]:
-        self._roots = {}
+        self._roots, self._due = {}, None
         return [Emptied(token, killed)]
 
     def _stuck(self, token: int, processes: Any) -> list[Event]:

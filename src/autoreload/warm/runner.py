@@ -109,6 +109,10 @@ class WarmRunner:
         """If orphans cannot be inherited: what to say about it."""
         return self._runner.weak
 
+    def spare(self, pid: int) -> None:
+        """That child of this process is not to be ended or waited for."""
+        self._runner.spare(pid)
+
     def fileno(self) -> int:
         """Readable when `read` has something to tell."""
         return self._epoll.fileno()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NamedTuple, Protocol
 
 from autoreload.core.change import Change
@@ -28,6 +28,17 @@ class Interest(Protocol):
 
     def listed(self, directory: str, names: Collection[str]) -> None:
         """`directory` holds `names`. Told before any of its subdirectories is judged: it may hold an ignore file."""
+
+
+class Judge(Interest, Protocol):
+    """One that can also say more than what the name alone tells."""
+
+    def counts(self, path: str) -> bool:
+        """Does a change of this file matter?"""
+
+
+Linked = Callable[[str], bool]
+"""Told of each symbolic link that is seen in a watched folder. Answers whether it leads to a folder, and is no file."""
 
 
 class Notice(NamedTuple):
@@ -66,6 +77,9 @@ class Backend(Protocol):
 
     def rejudge(self) -> None:
         """The interest has changed its mind about directories: judge all of them again, in later slices."""
+
+    def clock_set_back(self, by: int) -> None:
+        """Every moment before this call (CLOCK_REALTIME_COARSE) was too late by so many ns."""
 
     def notices(self) -> list[Notice]:
         """What there is to say since the last call."""

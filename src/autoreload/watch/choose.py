@@ -10,11 +10,13 @@ from __future__ import annotations
 import errno
 import os
 import resource
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autoreload.errors import UserError
-from autoreload.watch.backend import Backend, Interest, Notice, Root
+from autoreload.watch.aside import Aside, AsideBackend
+from autoreload.watch.backend import Interest, Judge, Linked, Notice, Root
 from autoreload.watch.combined import AUTO, FANOTIFY, INOTIFY, CombinedBackend
+from autoreload.watch.linked import Inner, LinkedBackend, Sieve
 from autoreload.watch.notices import descriptors_notice, instances_notice, refused_notice
 from autoreload.watch.polling import PollingBackend
 
@@ -23,30 +25,62 @@ POLLING = "polling"
 
 def open_backend(
     roots: Sequence[Root],
-    interest: Interest,
+    interest: Judge,
     since: int,
     backend: str = AUTO,
     interval: float | None = None,
     started: bool = True,
-) -> Backend:
+    aside: Aside | None = None,
+) -> LinkedBackend | AsideBackend:
     """A backend for `roots` that works here, however badly; its notices say how badly.
 
     `since`: CLOCK_REALTIME_COARSE (ns), read before the command was started. `backend`: `auto`, or what it must be;
     UserError if that does not work here. `interval`: s between two looks of a backend that polls. `started`: is the
-    command running already? Else what happened before this returns does not matter.
+    command running already? Else what happened before this returns does not matter. `aside`: who looks at file systems
+    that may not answer; None: the backend itself.
     """
+
+    def open_inner(interest: Judge, fences: Collection[str] = ()) -> LinkedBackend:
+        return _open(roots, interest, since, backend, interval, started, fences)
+
+    return AsideBackend(roots, interest, since, aside, open_inner) if aside is not None else open_inner(interest)
+
+
+def _open(
+    roots: Sequence[Root],
+    interest: Judge,
+    since: int,
+    backend: str,
+    interval: float | None,
+    started: bool,
+    fences: Collection[str],
+) -> LinkedBackend:
+    def poll(sieve: Sieve, linked: Linked) -> Inner:
+        return PollingBackend(roots, sieve, since, interval, linked, fences=fences)
+
+    def listen(how: str) -> LinkedBackend:
+        def make(sieve: Sieve, linked: Linked) -> Inner:
+            return CombinedBackend(roots, sieve, since, how, started, linked=linked, fences=fences)
+
+        return LinkedBackend(roots, interest, since, make, fences=fences)
+
     if backend == POLLING:
-        return PollingBackend(roots, interest, since, interval)
+        return LinkedBackend(roots, interest, since, poll, polled=True, interval=interval, fences=fences)
     try:
-        return CombinedBackend(roots, interest, since, backend, started)
+        return listen(backend)
     except OSError as error:
         if backend != AUTO:
             raise _refusal(backend, error) from None
         why = _why(error)
     try:
-        return CombinedBackend(roots, interest, since, FANOTIFY)
+        return listen(FANOTIFY)
     except OSError:
-        return PolledBackend(roots, interest, since, why)
+        pass
+
+    def give_in(sieve: Sieve, linked: Linked) -> Inner:
+        return PolledBackend(roots, sieve, since, why, linked, fences)
+
+    return LinkedBackend(roots, interest, since, give_in, polled=True, fences=fences)
 
 
 def _refusal(backend: str, error: OSError) -> UserError:
@@ -79,8 +113,16 @@ def _why(error: OSError) -> Notice:
 class PolledBackend(PollingBackend):
     """Polls, and says once why."""
 
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, why: Notice) -> None:
-        super().__init__(roots, interest, since)
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        interest: Interest,
+        since: int,
+        why: Notice,
+        linked: Linked,
+        fences: Collection[str],
+    ) -> None:
+        super().__init__(roots, interest, since, linked=linked, fences=fences)
         self._why: Notice | None = why
 
     def notices(self) -> list[Notice]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import errno
-import os
 import select
 from collections.abc import Collection, Sequence
 
 from autoreload.core.change import Change, Kind
-from autoreload.watch.backend import Interest, Notice, Root
-from autoreload.watch.fanotify import NEVER, FanotifyBackend
+from autoreload.watch.backend import Interest, Linked, Notice, Root
+from autoreload.watch.fanotify import FanotifyBackend
 from autoreload.watch.inotify import InotifyBackend
-from autoreload.watch.mounted import Mounted
+from autoreload.watch.mounted import Mounted, real_path
 from autoreload.watch.notices import limit_notice, remote_notice
 from autoreload.watch.polling import PollingBackend
+from autoreload.watch.walk import NEVER
 
 AUTO, INOTIFY, FANOTIFY = "auto", "inotify", "fanotify"
 
@@ -34,20 +34,24 @@ class CombinedBackend:
         how: str = AUTO,
         started: bool = True,
         mounted: Mounted | None = None,
+        linked: Linked | None = None,
+        fences: Collection[str] = (),
     ) -> None:
-        """`how`: AUTO, INOTIFY or FANOTIFY. `started`: see `open_backend`. OSError as for those backends."""
-        self._roots, self._interest = roots, interest
-        self._polling = PollingBackend((), interest, since)
+        """`how`: AUTO, INOTIFY or FANOTIFY. `started`: see `open_backend`. `linked`: see `Forest`. `fences`: mount
+        points that are somebody else's concern, see mounted.py. OSError as for those backends.
+        """
+        self._roots, self._interest, self._linked, self._fences = roots, interest, linked, fences
+        self._polling = PollingBackend((), interest, since, linked=linked, fences=fences)
         self._inotify: InotifyBackend | None = None
         self._fanotify: FanotifyBackend | None = None
         self._limit_told = False
         self._may_switch = how == AUTO
         self._notices: list[Notice] = []
         if how != FANOTIFY:
-            self._inotify = InotifyBackend(roots, interest, since, spill=self._polling)
+            self._inotify = InotifyBackend(roots, interest, since, self._polling, linked, fences=fences)
         else:
-            self._fanotify = FanotifyBackend(roots, interest, since if started else NEVER)
-        self._mounted = mounted or Mounted(roots)
+            self._fanotify = FanotifyBackend(roots, interest, since if started else NEVER, linked=linked, fences=fences)
+        self._mounted = mounted or Mounted(roots, aside=fences)
         self._epoll = select.epoll()
         self._epoll.register(self._kernel.fileno(), select.EPOLLIN)
         if self._mounted.fileno() >= 0:
@@ -96,6 +100,11 @@ class CombinedBackend:
         self._kernel.rejudge()
         self._polling.rejudge()
 
+    def clock_set_back(self, by: int) -> None:
+        """All."""
+        self._kernel.clock_set_back(by)
+        self._polling.clock_set_back(by)
+
     def notices(self) -> list[Notice]:
         """Those of all, and one about the limit of watches once it is known how much that concerns."""
         notices, self._notices = self._notices, []
@@ -124,7 +133,9 @@ class CombinedBackend:
     def _switch(self, inotify: InotifyBackend) -> None:
         """The limit of watches is reached: fanotify needs none."""
         try:
-            fanotify = FanotifyBackend(self._roots, self._interest, inotify.good)
+            fanotify = FanotifyBackend(
+                self._roots, self._interest, inotify.good, linked=self._linked, fences=self._fences
+            )
         except OSError:
             return
         self._epoll.unregister(inotify.fileno())
@@ -137,7 +148,9 @@ class CombinedBackend:
     def _fall_back(self, fanotify: FanotifyBackend, error: OSError) -> None:
         """A root has come to be where fanotify does not reach."""
         try:
-            inotify = InotifyBackend(self._roots, self._interest, fanotify.good, spill=self._polling)
+            inotify = InotifyBackend(
+                self._roots, self._interest, fanotify.good, self._polling, self._linked, fences=self._fences
+            )
         except OSError:
             fanotify.broken = None  # nothing better is to be had
             return
@@ -151,6 +164,10 @@ class CombinedBackend:
         )
 
     # -- mounts --------------------------------------------------------------------------------------------------
+
+    def mounted(self, path: str) -> None:
+        """A fence has come to be at this path, or is no longer there."""
+        self._kernel.mounted(path)
 
     def _mounts_changed(self) -> None:
         changed = self._mounted.update()
@@ -178,7 +195,7 @@ class CombinedBackend:
     def _uncovered(self, fanotify: FanotifyBackend, polled: Collection[Root]) -> list[Root]:
         found = []
         for root in self._roots:
-            real = os.path.realpath(root.path).rstrip("/")
+            real = real_path(root.path, self._fences).rstrip("/")
             for point in fanotify.uncovered:
                 if not root.single and point.startswith(real + "/"):
                     found.append(Root(root.path.rstrip("/") + point[len(real) :]))

@@ -18,7 +18,7 @@ from autoreload.linux.fanotify import (
 )
 from autoreload.linux.mounts import is_below
 from autoreload.watch.places import Anchor, Places
-from autoreload.watch.roots import Way, trace
+from autoreload.watch.way import Way, trace
 
 MASK = FAN_CREATE | FAN_DELETE | FAN_RENAME | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_ONDIR
 
@@ -35,7 +35,7 @@ class Cover:
     def look_up(self, anchor: Anchor) -> None:
         """Take note of where the root is now, and of the way there."""
         root = anchor.root
-        way: Way = trace(root.path, lambda folder: 0)
+        way: Way = trace(root.path, lambda folder: 0, fences=self._places.fences)
         anchor.steps = {(step.folder, step.name) for step in way.steps}
         if root.single:
             anchor.target = (way.steps[-1].folder, way.steps[-1].name) if way.whole and way.steps else None

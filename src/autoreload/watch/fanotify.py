@@ -9,16 +9,17 @@ there. Nothing is known of the tree but what events have named:
   where they were.
 - One that is deleted had its files deleted before, of which there are events. They name a directory that is no longer
   there, but the event of its own deletion (FAN_REPORT_TARGET_FID) says where it was: see places.py.
+
+What is told of files is in file_events.py.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from autoreload.core.change import Change, Kind
+from autoreload.core.change import Change
 from autoreload.linux.clock import file_time
 from autoreload.linux.fanotify import (
     FAN_CLOSE_WRITE,
@@ -32,16 +33,16 @@ from autoreload.linux.fanotify import (
     Fanotify,
     parse,
 )
-from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.linux.mounts import is_below
+from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.cover import Cover
-from autoreload.watch.created import Doubts
+from autoreload.watch.file_events import FileEvents
+from autoreload.watch.mounted import real_path
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import RememberingOutbox
-from autoreload.watch.places import NOWHERE, ROUNDS, Anchor, Place, Places
+from autoreload.watch.places import NOWHERE, ROUNDS, Anchor, Places
 from autoreload.watch.walk import Visit, Walk
 
-NEVER = 1 << 63
-"""As `since`: nothing that happened before the marks were made is news (ns)."""
 SLICE = 0.005
 """s of looking at directories in one `read`."""
 SLACK = 2_000_000_000
@@ -72,17 +73,24 @@ class FanotifyBackend:
     ENODEV, EOPNOTSUPP, EXDEV (the file system has no identity, no handles, is a subvolume), ENOSYS, EMFILE.
     """
 
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, unlimited: bool = True) -> None:
-        """`since`: CLOCK_REALTIME_COARSE, ns."""
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        interest: Interest,
+        since: int,
+        unlimited: bool = True,
+        linked: Linked | None = None,
+        fences: Collection[str] = (),
+    ) -> None:
+        """`since`: CLOCK_REALTIME_COARSE, ns. `linked`: see `Walk`; for its sake all folders are looked at. `fences`:
+        see mounted.py."""
         self._kernel = Fanotify(unlimited)
         self._outbox = RememberingOutbox()
         self._anchors = [Anchor(root) for root in dict.fromkeys(roots)]
-        self._places = Places(interest, self._anchors)
+        self._places = Places(interest, self._anchors, fences)
         self._interest = interest
-        self._walk = Walk(self._places, self._outbox)
-        self._doubts = Doubts()
-        self._placeless: set[Event] = set()
-        """Of the recent ones, those of directories moved from nobody knows where."""
+        self._walk = Walk(self._places, self._outbox, linked)
+        self._files = FileEvents(self._places, self._outbox, self._walk)
         self._crossed = False
         """Directories were moved while others were still being looked at, which may have been missed thereby."""
         self._cover = Cover(self._kernel, self._places)
@@ -109,7 +117,7 @@ class FanotifyBackend:
             raise
         self.good = file_time()
         """Events up to here have been seen, all of them (CLOCK_REALTIME_COARSE, ns)."""
-        if since <= self.good:
+        if since <= self.good or linked is not None:
             self._look_for_changes(since, lossy=False)
 
     # -- the protocol --------------------------------------------------------------------------------------------
@@ -133,7 +141,7 @@ class FanotifyBackend:
             if self._handle([*self._orphans, *events], now):
                 calm, self._patient_until = False, now + RECENT
         if drained:
-            self._doubts.resolve(now, self._outbox.tell)
+            self._files.doubts.resolve(now, self._outbox.tell)
             self.good = drained
             if calm and (not self._orphans or now > self._patient_until):
                 self._settle(events)
@@ -149,6 +157,12 @@ class FanotifyBackend:
     def rejudge(self) -> None:
         """Forget what was ignored; what changed unheard, while that was not known yet, is looked for on the disk."""
         self._places.forget_verdicts()
+        self._look_for_changes(self.good, lossy=False)
+        self._deadline = 0.0
+
+    def clock_set_back(self, by: int) -> None:
+        """What is being looked at, is by times that mean nothing: look again."""
+        self.good -= by
         self._look_for_changes(self.good, lossy=False)
         self._deadline = 0.0
 
@@ -169,17 +183,24 @@ class FanotifyBackend:
         """Mount points below the roots whose file system cannot be watched."""
         return list(self._cover.uncovered)
 
+    def mounted(self, path: str) -> None:
+        """As `mounts_changed`, at one path."""
+        self.mounts_changed([path])
+
     def mounts_changed(self, points: list[str]) -> None:
         """Something was mounted or unmounted, at these paths below the roots: look at what is there now.
 
         What was there before is told as gone if it was ever told of: the rest of it nobody has listed.
         """
+        self._places.forget_verdicts()
         for anchor in self._anchors:
             self._find(anchor, moved=False)
         self._update_cover()
         self._outbox.verify(self._walk.tell_truth)
-        for point in points:
-            real = os.path.realpath(point)
+        fences = self._places.fences
+        for real in (real_path(point, fences) for point in points):
+            if any(is_below(real, fence) for fence in fences):
+                continue
             self._walk.push(Visit(real, self._places.told((real,))))
         self._deadline = 0.0
 
@@ -193,13 +214,12 @@ class FanotifyBackend:
         if self._places.moves:
             self._outbox.verify(self._walk.tell_truth)
         self._places.settled()
-        self._placeless.clear()
         self._recent = {event: None for event in events if event.mask & _GOING and not event.mask & FAN_ONDIR}
 
     def _when(self, now: float) -> float | None:
         if self._walk.busy or (self._places.moves and not self._orphans):
             return 0.0
-        doubted = self._doubts.deadline()
+        doubted = self._files.doubts.deadline()
         times = [doubted] if doubted is not None else []
         if self._orphans:
             times.append(now + RETRY)
@@ -274,11 +294,11 @@ class FanotifyBackend:
             if event.mask & FAN_DELETE:
                 self._places.ghosts[event.target] = event.folder, os.fsdecode(event.name)
         before = [event for event in self._recent if not event.mask & FAN_ONDIR]
-        news = self._folder_events(folders) if folders else False
+        news = self._folder_events(folders, waiting, now) if folders else False
         news |= self._find_roots(folders, files)
         if news:
             for event in before:
-                self._tell_aliases(event)
+                self._files.went(event)
         written: set[tuple[bytes, bytes]] | None = None
         for event in files:
             place = self._places.where(event.folder)
@@ -287,17 +307,15 @@ class FanotifyBackend:
                 if place is None:
                     self._orphans[event] = waiting.get(event, now + PATIENCE)
             if event.mask & FAN_RENAME:
-                self._file_moved(event, place or NOWHERE)
+                self._files.moved(event, place or NOWHERE)
             elif place is not None and place.matters:
                 if event.mask & FAN_CREATE and written is None:
                     written = {(other.folder, other.name) for other in files if other.mask & _WRITING}
-                for path in self._paths(place, os.fsdecode(event.name)):
-                    self._file_event(event, path, bool(written and (event.folder, event.name) in written), now)
-                if event.mask & FAN_DELETE:
-                    self._tell_aliases(event)
+                self._files.happened(event, place, bool(written and (event.folder, event.name) in written), now)
         for event in [event for event, until in self._orphans.items() if now >= until]:
             del self._orphans[event]
-            self._give_up(event)
+            if not event.mask & FAN_ONDIR:
+                self._give_up(event)
         if lost:
             self._events_lost()
         return news
@@ -325,34 +343,41 @@ class FanotifyBackend:
             self._find(anchor, moved=False)
         self._look_for_changes(self.good - SLACK, lossy=True)
 
-    def _tell_aliases(self, event: Event) -> None:
-        """Something went, from a directory that was elsewhere a moment ago."""
-        place = self._places.where(event.folder)
-        for folder in place.aliases if place is not None else ():
-            self._walk.tell_truth(f"{folder}/{os.fsdecode(event.name)}")
-
-    def _folder_events(self, events: list[Event]) -> bool:
+    def _folder_events(self, events: list[Event], waiting: dict[Event, float], now: float) -> bool:
         """Take note of what they say about where directories are, and look at those that were moved. Were any?"""
         places = self._places
-        renames = []
+        renames: list[Event] = []
+        changed: dict[bytes, None] = {}
+        news = False
         for event in events:
             place = places.where(event.folder)
             if event.mask & FAN_RENAME:
-                new = places.where(event.new_folder) or NOWHERE
-                if place is None or place.matters or new.matters or places.moves or event.target in places.ghosts:
-                    renames.append(event)
+                renames.append(event)
+                if place is None and event in waiting:
+                    continue
+                matters = event.target in places.moves or event.target in places.ghosts
+                for folder in place, places.where(event.new_folder):
+                    matters |= folder is not None and folder.matters
+                news |= matters
+                if matters or place is None or places.moves:
+                    changed[event.target] = None
                     self._recent[event] = None
             elif place is not None and place.matters:
                 places.forget_verdict((*place.told, *place.aliases), os.fsdecode(event.name))
-        every = [event for event in self._recent if event.mask & FAN_ONDIR]
-        found = {event for event in self._placeless if places.where(event.folder) is not None}
-        self._placeless = {event for event in every if places.where(event.folder) is None}
-        if not renames and not found:
-            return False
-        self._crossed |= bool(places.moves or self._walk.busy)
+        if changed:
+            self._crossed |= news and bool(places.moves or self._walk.busy)
+            self._directories_moved(changed)
+        for event in renames:  # only now: a directory may have been deleted since it was asked for first
+            if places.where(event.folder) is None:
+                self._orphans[event] = waiting.get(event, now + PATIENCE)
+        return news
+
+    def _directories_moved(self, changed: dict[bytes, None]) -> None:
+        """Look at these, and at those that were moved with them a moment ago."""
+        places = self._places
         places.forget_paths()
         places.forget_verdicts()
-        changed = {event.target: None for event in renames}
+        every = [event for event in self._recent if event.mask & FAN_ONDIR]
         for _ in range(ROUNDS):
             news = {event.target for event in every if places.moved(event.target, self._former(event))}
             changed |= dict.fromkeys(news)
@@ -361,7 +386,6 @@ class FanotifyBackend:
                 break
         for target in changed:
             self._visit_moved(target)
-        return True
 
     def _former(self, event: Event) -> dict[str, None]:
         """The told paths of what this event says was moved."""
@@ -401,53 +425,3 @@ class FanotifyBackend:
             for anchor in self._anchors:
                 if (real, os.fsdecode(name)) in anchor.steps:
                     found[anchor] = found.get(anchor, False) or moved
-
-    def _paths(self, place: Place, name: str) -> list[str]:
-        """The paths by which a wanted file of this name in this directory is told of."""
-        wants = self._interest.wants_file
-        paths = [path for path in (f"{folder}/{name}" for folder in place.told) if wants(path)]
-        if place.step:
-            paths += [
-                anchor.root.path
-                for anchor in self._anchors
-                if anchor.root.single and anchor.target is not None
-                if anchor.target[1] == name and anchor.target[0] in place.real and anchor.root.path not in paths
-            ]
-        return paths
-
-    def _file_moved(self, event: Event, place: Place) -> None:
-        old, new = os.fsdecode(event.name), os.fsdecode(event.new_name)
-        for path in self._paths(place, old):
-            self._tell_coming_or_going(path, event.pid)
-        self._tell_aliases(event)
-        for path in self._paths(self._places.where(event.new_folder) or NOWHERE, new):
-            self._tell_coming_or_going(path, event.pid)
-
-    def _tell_coming_or_going(self, path: str, pid: int) -> None:
-        self._doubts.settle(path)
-        there = os.path.lexists(path)
-        self._outbox.tell(Kind.APPEARED if there else Kind.VANISHED, path, pid=pid)
-
-    def _file_event(self, event: Event, path: str, written: bool, now: float) -> None:
-        """What happened to one file, by all that is merged in this event."""
-        mask, pid = event.mask, event.pid
-        if mask != FAN_CREATE:
-            self._doubts.settle(path)
-        try:
-            mode = os.lstat(path).st_mode
-            writable = stat.S_ISREG(mode) or stat.S_ISLNK(mode)  # a link: of a single file, to what was written
-        except OSError:
-            if mask & FAN_DELETE:
-                self._outbox.tell(Kind.VANISHED, path, pid=pid)
-            return  # else its event follows, or came before
-        if mask == FAN_DELETE:  # and made again, of which there are other events
-            self._outbox.tell(Kind.VANISHED, path, pid=pid)
-        if mask & FAN_CLOSE_WRITE and writable:
-            self._outbox.tell(Kind.WRITTEN, path, pid=pid)
-            return
-        if mask & FAN_CREATE:
-            kind = self._doubts.judge(path, path, written, now)
-            if kind is not None:
-                self._outbox.tell(kind, path, pid=pid)
-        if mask & FAN_MODIFY and writable:
-            self._outbox.tell(Kind.MODIFIED, path, pid=pid)

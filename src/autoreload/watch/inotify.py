@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
 from autoreload.linux.inotify import (
+    IN_ATTRIB,
     IN_CLOSE_WRITE,
     IN_CREATE,
     IN_IGNORED,
@@ -27,14 +28,15 @@ from autoreload.linux.inotify import (
     Inotify,
     parse,
 )
-from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.batch import Batch
 from autoreload.watch.created import Doubts
-from autoreload.watch.forest import NAMES, Forest, Spill
-from autoreload.watch.notices import limit_notice, unreadable_notice
+from autoreload.watch.forest import NAMES, Forest, Guide, Spill
+from autoreload.watch.notices import flood_notice, limit_notice, unreadable_notice
 from autoreload.watch.outbox import Outbox
-from autoreload.watch.roots import MOVED, Anchor, Anchors
-from autoreload.watch.tree import AS_NEW, GONE, FileNode, Look, Node
+from autoreload.watch.rescue import Rescue
+from autoreload.watch.roots import MOVED, Anchors
+from autoreload.watch.tree import AS_NEW, GONE, NAMES_ONLY, FileNode, Look, Node
 
 SLICE = 0.005
 """s of looking at directories in one `read`."""
@@ -63,17 +65,27 @@ class InotifyBackend:
     OSError if there can be no instance, or no watch: ENOSYS, EACCES, EPERM, EMFILE, ENFILE, ENOMEM.
     """
 
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, spill: Spill | None = None) -> None:
-        """`since`: CLOCK_REALTIME_COARSE, ns. `spill` takes what cannot be watched."""
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        interest: Interest,
+        since: int,
+        spill: Spill | None = None,
+        linked: Linked | None = None,
+        guide: Guide | None = None,
+        fences: Collection[str] = (),
+    ) -> None:
+        """`since`: CLOCK_REALTIME_COARSE, ns. `spill` takes what cannot be watched. `linked`, `guide`, `fences`: see
+        `Forest`."""
         self._kernel = Inotify()
         self._outbox = Outbox()
-        self._forest = Forest(self._kernel, interest, self._outbox, spill)
+        self._forest = Forest(self._kernel, interest, self._outbox, spill, linked, guide, fences)
         self._anchors = Anchors(list(dict.fromkeys(roots)), self._forest)
         self._interest = interest
         self._starting = True
         self._good = self._since = since
         """Events up to here have been seen, all of them (CLOCK_REALTIME_COARSE, ns)."""
-        self._rescue: _Rescue | None = None
+        self._rescue: Rescue | None = None
         self._stale = False
         """What is in the queue may be older than what was lost: events are queued, and others lost, behind the one
         that tells of the overflow as long as that is not read; and by then the disk is looked at."""
@@ -142,6 +154,13 @@ class InotifyBackend:
                 self._forest.push(anchor.node, Look(self._good, quiet=True))
         self._deadline = 0.0
 
+    def clock_set_back(self, by: int) -> None:
+        """Look at everything, as if events had been lost: what is being looked at, is by times that mean nothing."""
+        self._good, self._since = self._good - by, self._since - by
+        if self._forest.busy or self._starting or self._rescue is not None:
+            self._rescue = None
+            self._events_lost()
+
     def notices(self) -> list[Notice]:
         """What could not be read, and what could not be watched."""
         notices, self._notices = self._notices, []
@@ -172,16 +191,12 @@ class InotifyBackend:
     def mounted(self, path: str) -> None:
         """Something was mounted at `path`, or unmounted and is still mounted elsewhere, of which inotify does not tell:
         look at what is there now."""
-        forest = self._forest
-        for anchor in self._anchors.all:
-            node, top = anchor.node, anchor.root.path.rstrip("/")
-            if anchor.root.single or node is None or not path.startswith(top + "/"):
-                continue
-            *above, name = path[len(top) + 1 :].split("/")
-            for step in above:
-                node = node.kid(step) if node is not None else None
-            if node is not None and node.listed and self._interest.wants_directory(path):
-                forest.settle(node, name, path, AS_NEW)
+        self._anchors.mounted(path)
+        self._deadline = 0.0
+
+    def look_up(self, root: Root, known: Look, new: Look) -> None:
+        """Watch `root` from now on. If it was watched already, look at it as `known`, else as `new`."""
+        self._anchors.look_up(root, known, new)
         self._deadline = 0.0
 
     def _when(self, now: float) -> float | None:
@@ -233,20 +248,25 @@ class InotifyBackend:
                 continue
             if mask & (IN_IGNORED | MOVED):
                 self._self_event(batch, event, nodes)
+            elif mask & IN_ATTRIB and not name:
+                for node in nodes:
+                    forest.push(node, NAMES_ONLY if node.listed else AS_NEW)
             elif name and mask & IN_ISDIR:
                 for node in nodes:
                     if not isinstance(node, FileNode):
                         batch.marked[node, name] = batch.marked.get((node, name), 0) | mask
-            elif name:
+            elif name and not mask & IN_ATTRIB:
+                if mask & (IN_CREATE | IN_MOVED_TO) and forest.linked is not None:
+                    self._meet_link(forest.linked, name, nodes)
                 targets = batch.targets.get((wd, name))
                 if targets is None:
                     targets = batch.targets[wd, name] = self._targets(name, nodes)
                 if targets:
                     self._file_event(batch, event, targets, now)
             if name and mask & NAMES:
-                batch.touched.update(node for node in nodes if node.parent is None)
+                batch.touched.update(node for node in nodes if node.parent is None and self._is_about(node, name))
         for node in batch.touched:
-            if node.wd >= 0 and anchors.changed(anchor := self._anchor(node)):
+            if node.wd >= 0 and anchors.changed(anchor := anchors.of[node]):
                 batch.anchors.setdefault(anchor, False)
         for anchor, moved in batch.anchors.items():
             anchors.find(anchor, known=AS_NEW if moved else None)
@@ -258,7 +278,7 @@ class InotifyBackend:
         """Look up roots again that this event may be about."""
         wd, mask, name = event
         for anchor in self._anchors.guards(wd) or ():
-            if mask & (MOVED | IN_IGNORED) or name in anchor.awaits[wd]:
+            if mask & (MOVED | IN_IGNORED) or (mask & NAMES and name in anchor.awaits[wd]):
                 batch.anchors[anchor] = batch.anchors.get(anchor, False) or not mask & IN_IGNORED
         if mask & IN_IGNORED:
             self._anchors.lose(wd)
@@ -267,7 +287,7 @@ class InotifyBackend:
         """A watched directory itself was moved, deleted or unmounted."""
         for node in nodes:
             if node.parent is None:
-                anchor = self._anchor(node)
+                anchor = self._anchors.of[node]
                 batch.anchors[anchor] = batch.anchors.get(anchor, False) or bool(event.mask & IN_MOVE_SELF)
             elif event.mask & IN_IGNORED:
                 key = node.parent, node.name
@@ -275,8 +295,14 @@ class InotifyBackend:
         if event.mask & IN_IGNORED:
             self._forest.lose(event.wd)
 
-    def _anchor(self, node: Node) -> Anchor:
-        return next(anchor for anchor in self._anchors.all if anchor.node is node)
+    def _is_about(self, node: Node, name: str) -> bool:
+        """Thousands of links may lead into one folder, of which each only cares for its own file."""
+        return self._forest.guide is None or not isinstance(node, FileNode) or node.only == name
+
+    def _meet_link(self, linked: Linked, name: str, nodes: tuple[Node, ...]) -> None:
+        for node in nodes:
+            if node.listed and not isinstance(node, FileNode) and os.path.islink(path := f"{node.path()}/{name}"):
+                linked(path)  # else the look that is due will meet it
 
     def _targets(self, name: str, nodes: tuple[Node, ...]) -> list[tuple[Node, str]]:
         """The nodes that events about a file matter to, and its path in each; found once a batch for each name.
@@ -348,6 +374,8 @@ class InotifyBackend:
             # Moved here: perhaps it is the one that was here, but someone looked while it was away.
             if new is kid and kid is not None and (mask & IN_MOVED_TO or (mask & IN_CREATE and self._starting)):
                 forest.push(kid, AS_NEW)
+            elif new is kid and kid is not None and mask & IN_ATTRIB:
+                forest.push(kid, NAMES_ONLY if kid.listed else AS_NEW)
 
     def _verify(self, batch: Batch) -> None:
         """Correct what was told of files of which the events may not have told the end."""
@@ -380,17 +408,17 @@ class InotifyBackend:
         if self._rescue is not None:
             self._rescue.again = True
             return
-        self._rescue = _Rescue(self._good - SLACK)
+        self._rescue = Rescue(self._good - SLACK)
         self._begin_round(self._rescue)
 
-    def _begin_round(self, rescue: _Rescue) -> None:
+    def _begin_round(self, rescue: Rescue) -> None:
         rescue.again = False
         rescue.rounds += 1
         rescue.began = file_time()
-        for anchor in self._anchors.all:
+        for anchor in list(self._anchors.all):
             self._anchors.find(anchor, known=Look(rescue.since))
 
-    def _next_round(self, rescue: _Rescue, now: float) -> None:
+    def _next_round(self, rescue: Rescue, now: float) -> None:
         """All was looked at. Once more if events were lost meanwhile."""
         if not rescue.again:
             self._good = rescue.began
@@ -405,29 +433,4 @@ class InotifyBackend:
 
     def _tell_everything(self) -> None:
         """Give up finding out what changed: anything may have."""
-        count = 0
-        for nodes in list(self._forest.nodes.values()):
-            for node in nodes:
-                for name in node.known():
-                    count += 1
-                    path = node.told if isinstance(node, FileNode) else f"{node.path()}/{name}"
-                    self._outbox.tell(Kind.APPEARED, path, synthesized=True)
-        self._notices.append(
-            Notice(
-                f"changes come faster than they can be read: taking all {count} watched files as changed",
-                "ignore what is written all the time, or raise fs.inotify.max_queued_events",
-            )
-        )
-
-
-class _Rescue:
-    """Looking at everything, because events were lost."""
-
-    __slots__ = ("again", "began", "resume_at", "rounds", "since")
-
-    def __init__(self, since: int) -> None:
-        self.since = since
-        self.rounds = 0
-        self.began = 0
-        self.again = False
-        self.resume_at = 0.0
+        self._notices.append(flood_notice(self._forest.tell_everything()))

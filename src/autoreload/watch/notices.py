@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from autoreload.watch.backend import Notice
 
 _POLLED = "everything is polled instead, which is slower"
@@ -53,16 +55,48 @@ def remote_notice(found: list[tuple[str, str]]) -> Notice:
     return Notice(f"polling what the kernel does not tell of: {named}", detail=True)
 
 
+def too_much_notice(path: str, most: int) -> Notice:
+    """Behind this link, and others, there is more than is watched."""
+    return Notice(
+        f"more than {most} folders are behind links, most of them behind {path}: the rest is not watched",
+        f"--ignore {os.path.basename(path)}, or name what matters of it: --watch PATH",
+    )
+
+
+def fenced_notice(path: str, real: str) -> Notice:
+    """This link leads to where no link is followed."""
+    return Notice(f"not following {path}: {real or '/'} is no folder of files, or on another machine", detail=True)
+
+
+def flood_notice(count: int) -> Notice:
+    """Events were lost again and again."""
+    return Notice(
+        f"changes come faster than they can be read: taking all {count} watched files as changed",
+        "ignore what is written all the time, or raise fs.inotify.max_queued_events",
+    )
+
+
+def silent_notice(point: str, kind: str, why: str = "") -> Notice:
+    """A file system does not answer."""
+    return Notice(
+        f"{point} ({kind}) does not answer{f' ({why})' if why else ''}: changes on it go unnoticed until it does",
+        "see to its server or its daemon, or unmount it (umount -l)",
+    )
+
+
+def answers_notice(point: str, kind: str) -> Notice:
+    """It does again."""
+    return Notice(f"{point} ({kind}) answers again: what changed on it meanwhile is told now")
+
+
 def unreadable_notice(paths: list[str]) -> Notice:
     """Directories that may not be read."""
     if len(paths) == 1:
-        return Notice(
-            f"cannot read {paths[0] or '/'}: not watched", "make it readable and start autoreload again, or ignore it"
-        )
+        return Notice(f"cannot read {paths[0] or '/'}: not watched", "make it readable, or ignore it")
     named = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
     return Notice(
         f"cannot read {len(paths)} directories: not watched ({named})",
-        "make them readable and start autoreload again, or ignore them",
+        "make them readable, or ignore them",
     )
 
 

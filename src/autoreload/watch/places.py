@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Collection
 from typing import NamedTuple
 
 from autoreload.linux.fanotify import file_system, open_key
@@ -77,9 +78,11 @@ class Move:
 class Places:
     """All that is known of directories."""
 
-    def __init__(self, interest: Interest, anchors: list[Anchor]) -> None:
+    def __init__(self, interest: Interest, anchors: list[Anchor], fences: Collection[str] = ()) -> None:
+        """`fences`: mount points that must not be touched, see fences.py."""
         self.interest = interest
         self.anchors = anchors
+        self.fences = fences
         self.views: dict[bytes, list[str]] = {}
         """By file system: the mount points through which what is on it may be seen from the roots."""
         self.circular: set[str] = set()
@@ -98,7 +101,7 @@ class Places:
 
     def see(self) -> list[Mount]:
         """Find out through which mounts the roots are seen: those mounts, each file system's roots first."""
-        table = mounts()
+        table = [mount for mount in mounts() if not any(is_below(mount.point, fence) for fence in self.fences)]
         wanted: dict[int, Mount] = {}
         self.views, self.circular = {}, set()
         reals = [anchor.real for anchor in self.anchors if anchor.real is not None and not anchor.root.single]
@@ -124,7 +127,7 @@ class Places:
         for anchor in self.anchors:
             for folder, name in anchor.steps:
                 path = f"{folder}/{name}"
-                if anchor.root.single or not os.path.lexists(path) or os.path.islink(path):
+                if anchor.root.single or path in self.fences or not os.path.lexists(path) or os.path.islink(path):
                     found.add(folder)
         return found
 
@@ -132,20 +135,25 @@ class Places:
 
     def where(self, key: bytes) -> Place | None:
         """Where this directory is, or was until it was deleted; None: it is gone, and nobody knows from where (yet)."""
+        torn: list[tuple[bytes, str]] = []
         place = self._places.get(key)
-        if place is not None:
-            return place
-        real = self._real(key)
-        aliases: dict[str, None] = {}
-        if real is None:
-            if key not in self.ghosts:
+        while place is None:
+            real = self._real(key)
+            if real is not None:
+                place = self._place(key, real, {})
+            elif key in self.ghosts:
+                above, name = self.ghosts[key]
+                torn.append((key, name))
+                key, place = above, self._places.get(above)
+            else:
                 return None
-            above, name = self.ghosts[key]
-            parent = self.where(above)
-            if parent is None:
-                return None
-            real = tuple(f"{path}/{name}" for path in parent.real)
-            aliases = self._within(parent.aliases, name)
+        for key, name in reversed(torn):
+            real = tuple(f"{path}/{name}" for path in place.real)
+            place = self._place(key, real, self._within(place.aliases, name))
+        return place
+
+    def _place(self, key: bytes, real: tuple[str, ...], aliases: dict[str, None]) -> Place:
+        """Of a directory that is, or was until it was deleted, at `real`."""
         if self.moves:
             aliases |= self._aliases(key, real)
         told = self.told(real)
@@ -188,19 +196,32 @@ class Places:
         finally:
             os.close(mount)
         try:
-            path = os.readlink(f"/proc/self/fd/{opened}")
-            here = os.fstat(opened)
-            if here.st_nlink == 0 or (path.endswith(_DELETED) and not os.path.lexists(path)):
-                return None
-            # A handle may lead to what is not part of this mount, or is covered by another one: then the path that
-            # the kernel gives is that of something else, or of nothing.
-            if self._may_matter(path):
-                there = os.stat(path, follow_symlinks=False)
-                if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
+            path, before = os.readlink(f"/proc/self/fd/{opened}"), None
+            while not self._is_at(opened, path):
+                if _is_deleted(opened, path):
+                    return None
+                if path == before:
+                    # A handle may lead to what is not part of this mount, or is covered by another one: then the
+                    # path that the kernel gives is that of something else, or of nothing.
                     raise OSError(errno.EXDEV, "not where the mount says", path)
+                # Or it was moved or deleted since the kernel was asked.
+                path, before = os.readlink(f"/proc/self/fd/{opened}"), path
         finally:
             os.close(opened)
         return path.rstrip("/")
+
+    def _is_at(self, opened: int, path: str) -> bool:
+        """Is it this directory that is at `path`? Yes, if nobody cares."""
+        if _is_deleted(opened, path):
+            return False
+        if not self._may_matter(path):
+            return True
+        here = os.fstat(opened)
+        try:
+            there = os.stat(path, follow_symlinks=False)
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
     def _may_matter(self, path: str) -> bool:
         return path.rstrip("/") in self._steps or any(
@@ -221,6 +242,15 @@ class Places:
                     if self._reaches(anchor.told, told):
                         found[told] = None
         return tuple(found)
+
+    def is_behind_link(self, told: str) -> bool:
+        """Is a link on the way to this path, by now, where a folder of a root was?"""
+        folder = os.path.dirname(told)
+        while len(folder) > 1 and folder not in self._folder_roots:
+            if os.path.islink(folder):
+                return True
+            folder = os.path.dirname(folder)
+        return False
 
     def _reaches(self, root: str, told: str) -> bool:
         """Is nothing on the way from this root to this folder ignored, or a root of its own?"""
@@ -290,10 +320,10 @@ class Places:
         return {path: None for path in (f"{folder}/{name}" for folder in folders) if self.wants(path)}
 
     def _aliases(self, key: bytes, real: tuple[str, ...]) -> dict[str, None]:
-        found: dict[str, None] = {}
+        own = self.moves.get(key)
+        found = dict(own.aliases) if own is not None else {}  # first, as there may be too many
         for move in list(self.moves.values()):
             if move.key == key:
-                found |= move.aliases
                 continue
             for top in self._real(move.key) or ():
                 for path in real:
@@ -331,6 +361,10 @@ class Places:
         if self.moves:
             self.moves.clear()
             self.forget_paths()
+
+
+def _is_deleted(opened: int, path: str) -> bool:
+    return os.fstat(opened).st_nlink == 0 or (path.endswith(_DELETED) and not os.path.lexists(path))
 
 
 def _first(aliases: dict[str, None]) -> dict[str, None]:

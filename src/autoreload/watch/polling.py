@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
-from autoreload.watch.backend import Interest, Notice, Root
+from autoreload.linux.mounts import is_below
+from autoreload.watch.backend import Interest, Linked, Notice, Root
+from autoreload.watch.forest import Guide
+from autoreload.watch.known import Known
+from autoreload.watch.mounted import real_path
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import Outbox
+from autoreload.watch.signature import TICK, Doubt, Signature, compared, fresh, signature, step
+from autoreload.watch.way import trace
 
 SLICE = 0.005
 """s of looking in one `read`."""
 INTERVAL = 1.0
-"""s between two looks at least."""
+"""s from one look to the next at least."""
 SHARE = 50
 """And so many times what a look takes: at most 2 % of a core."""
 LIVELY = 30.0
@@ -24,22 +32,42 @@ LIVELY = 30.0
 LIVELY_INTERVAL = 0.25
 LIVELY_SHARE = 10
 
-TICK = 20_000_000
-"""ns. File times change once a tick, some milliseconds on old kernels: two saves within one may look the same."""
-
-Signature = tuple[int, int, int, int, bool]
-"""mtime and ctime (ns), size, inode: compared with !=, since a restored file has an older time.
-
-The last one: looked at within the tick of its ctime. It may change again without a trace, so if it looks the same next
-time, it is told once more.
-"""
+AWAY = frozenset(
+    (
+        errno.ENOTCONN,
+        errno.ECONNABORTED,
+        errno.ECONNREFUSED,
+        errno.ECONNRESET,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.EIO,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.ETIMEDOUT,
+    )
+)
+"""What a file system answers whose daemon died (FUSE), or whose server is not reached (SMB, NFS mounted `soft`)."""
 
 
 class PollingBackend:
     """Watches by comparing times, sizes and inodes: see `Backend` for the contract."""
 
-    def __init__(self, roots: Sequence[Root], interest: Interest, since: int, interval: float | None = None) -> None:
-        """`since`: CLOCK_REALTIME_COARSE, ns. `interval`: s between two looks, whatever they take; None: as above."""
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        interest: Interest,
+        since: int,
+        interval: float | None = None,
+        linked: Linked | None = None,
+        guide: Guide | None = None,
+        fences: Collection[str] = (),
+    ) -> None:
+        """`since`: CLOCK_REALTIME_COARSE, ns. `interval`: s between two looks, whatever they take; None: as above.
+        `linked`, `guide`: see `Forest`. `fences`: mount points beyond which nothing is looked at.
+        """
+        self._linked = linked
+        self._guide = guide
+        self._fences = fences
         self._interval = interval
         self._lively_until = 0.0
         self._interest = interest
@@ -82,8 +110,9 @@ class PollingBackend:
         else:
             self._took += time.monotonic() - began
             self._pass = None
-            if all(tree.since is None for tree in self._trees.values()):  # else some were added meanwhile
+            if not any(tree.away for tree in self._trees.values()):
                 self._told = self._began
+            if all(tree.since is None or tree.away for tree in self._trees.values()):  # else some were added meanwhile
                 self._next = now + self._pause(now)
         changes = self._outbox.take()
         if changes:
@@ -95,7 +124,7 @@ class PollingBackend:
             return self._interval
         if now < self._lively_until:
             return max(LIVELY_INTERVAL, LIVELY_SHARE * self._took)
-        return max(INTERVAL, SHARE * self._took)
+        return max(INTERVAL, SHARE * self._took) - self._took
 
     def told_until(self) -> int:
         """When the last look at everything began."""
@@ -104,6 +133,16 @@ class PollingBackend:
     def rejudge(self) -> None:
         """Start anew; what is found in folders that were ignored so far is no news if it is older than this."""
         self._rejudged = file_time()
+        self._pass, self._next = None, 0.0
+
+    def clock_set_back(self, by: int) -> None:
+        """What is known is compared by !=; but not what is looked at for the first time."""
+        self._told = max(0, self._told - by)
+        self._began -= by
+        self._rejudged = max(0, self._rejudged - by)
+        for tree in self._trees.values():
+            if tree.since:
+                tree.since = max(0, tree.since - by)
         self._pass, self._next = None, 0.0
 
     def notices(self) -> list[Notice]:
@@ -137,10 +176,20 @@ class PollingBackend:
         self._trees[root] = _Tree(since)
         self._next, self._told = 0.0, 0
 
+    def look_up(self, root: Root, since: int) -> None:
+        """See whether it is where it was; if it is not looked after yet, do so from now on."""
+        if root in self._trees:
+            self._next = 0.0
+        else:
+            self.add(root, since)
+
     def drop(self, root: Root) -> list[str]:
         """No longer. The paths of all files that were known in it."""
         tree = self._trees.pop(root, None)
         return [f"{path}/{name}" for path, files in tree.folders.items() for name in files] if tree is not None else []
+
+    def mounted(self, path: str) -> None:
+        """A fence has come to be at this path, or is no longer there: the next look will see."""
 
     def drop_all(self, but: Collection[Root]) -> None:
         """No longer look after anything but these."""
@@ -151,50 +200,107 @@ class PollingBackend:
         folder, _, name = path.rpartition("/")
         for root, tree in self._trees.items():
             if root.path == path if root.single else path.startswith(root.path.rstrip("/") + "/"):
-                files = tree.folders.setdefault(folder, {})
+                files = tree.folders.get(folder) or {}
                 try:
                     info = os.stat(path, follow_symlinks=root.single) if there else None
                 except OSError:
                     info = None
                 if info is None:
                     files.pop(name, None)
+                elif step(info.st_ctime_ns) * 1e9 > TICK:
+                    files[name] = fresh(path, info, time.monotonic())
                 else:
-                    files[name] = _signature(info, info.st_ctime_ns + 1)
+                    files[name] = signature(info)
+                tree.folders[folder] = files
 
     # -- looking -------------------------------------------------------------------------------------------------
 
     def _look_at_all(self) -> Iterator[None]:
         """One look at everything, in small steps."""
         rejudged, self._rejudged = self._rejudged, 0
-        for root, tree in list(self._trees.items()):
-            if root.single:
+        looks = deque((tree, self._look_at_root(root, tree, rejudged)) for root, tree in self._trees.items())
+        while looks:
+            tree, look = looks.popleft()
+            for _ in look:
+                yield
+                if self._guide is not None:  # in turns, so that little behind one link does not wait for much elsewhere
+                    looks.append((tree, look))
+                    break
+
+    def _look_at_root(self, root: Root, tree: _Tree, rejudged: int) -> Iterator[None]:
+        tree.away = False
+        try:
+            if self._fences and self._is_beyond(root):
+                self._forget(tree)
+            elif not self._is_followed(root, tree):
+                return
+            elif tree.single if self._guide is not None else root.single:
                 self._look_at_file(root, tree)
                 yield
             else:
                 yield from self._look_at_tree(root, tree, rejudged)
+        except _Away:
+            tree.away = True
+        else:
             tree.since = None
+
+    def _is_followed(self, root: Root, tree: _Tree) -> bool:
+        """Of what is behind a link: where does it lead now, and is that watched under its path?"""
+        guide = self._guide
+        if guide is None or not guide.has(root.path):
+            return True
+        found = guide.judge(root.path, trace(root.path, lambda folder: 0, guide.may_look, self._fences))
+        if not guide.has(root.path):
+            self._trees.pop(root, None)
+        if found is None or found.single is not tree.single:
+            self._forget(tree)
+        if found is None:
+            tree.since = None
+            return False
+        tree.single = found.single
+        return True
+
+    def _is_beyond(self, root: Root) -> bool:
+        real = real_path(root.path, self._fences)
+        return any(is_below(real, fence) for fence in self._fences)
+
+    def _forget(self, tree: _Tree) -> None:
+        """What was known is told to be gone."""
+        for path, files in tree.folders.items():
+            self._vanished(path, files)
+        tree.folders.clear()
 
     def _look_at_file(self, root: Root, tree: _Tree) -> None:
         folder, _, name = root.path.rpartition("/")
-        old = tree.folders.setdefault(folder, {})
+        old = tree.folders.get(folder) or {}
         try:
             info = os.stat(root.path)
-        except OSError:
+        except OSError as error:
+            _unless_away(error)
             if old:
                 self._vanished(folder, old)
             tree.folders[folder] = {}
             return
-        new = _signature(info, file_time())
-        if _differs(new, old[name]) if old else (tree.since is None or info.st_ctime_ns >= tree.since):
+        new, news = self._compare(root.path, info, old.get(name), tree.since or 0)
+        if news:
             self._outbox.tell(Kind.APPEARED, root.path, synthesized=True)
         tree.folders[folder] = {name: new}
+
+    def _compare(self, path: str, info: os.stat_result, known: Signature | None, since: int) -> tuple[Signature, bool]:
+        """What the file looks like now; is that news? One that was not known is if it changed at `since` (ns)."""
+        now = time.monotonic()
+        if known is not None:
+            return compared(path, info, known, now)
+        news = info.st_ctime_ns >= since
+        recent = abs(file_time() - info.st_ctime_ns) < step(info.st_ctime_ns) * 1e9
+        return fresh(path, info, now) if recent else signature(info), news
 
     def _look_at_tree(self, root: Root, tree: _Tree, rejudged: int) -> Iterator[None]:
         """`rejudged`: folders not known so far are no news, only what changed in them since (ns); 0: they are."""
         todo = [_Folder(root.path.rstrip("/"), None, None)]
         seen = set()
         while todo:
-            folder = todo.pop()
+            folder = todo.pop() if self._guide is None else todo.pop(0)
             if self._trees.get(root) is not tree:
                 return  # dropped meanwhile
             key = _identity(folder.path or "/", follow=folder.above is None)
@@ -203,22 +309,27 @@ class PollingBackend:
             inner = self._look_at(folder, tree, rejudged)
             if inner is not None:
                 seen.add(folder.path)
-                todo += [_Folder(path, key, folder) for path in inner if Root(path) not in self._trees]
+                todo += [_Folder(path, key, folder) for path in inner if self._may_enter(path)]
             yield
         judged: dict[str, bool] = {}
         for path in [path for path in tree.folders if path not in seen]:
             files = tree.folders.pop(path)
+            if self._guide is not None:
+                self._guide.left(path)
             if self._is_wanted(path, root, judged):
                 self._vanished(path, files)
+
+    def _may_enter(self, folder: str) -> bool:
+        return Root(folder) not in self._trees and (self._guide is None or self._guide.enter(folder))
 
     def _look_at(self, folder: _Folder, tree: _Tree, rejudged: int) -> list[str] | None:
         """Tell what changed in this folder. The folders to look at in it; None: it cannot be looked at."""
         path = folder.path
-        began = file_time()
         try:
             with os.scandir(path or "/") as found:
                 entries = list(found)
         except OSError as error:
+            _unless_away(error)
             if isinstance(error, PermissionError):
                 self._unreadable[path] = None
                 return []
@@ -228,23 +339,34 @@ class PollingBackend:
         since = tree.since if tree.since is not None else rejudged if old is None else 0
         new: dict[str, Signature] = {}
         inner = []
-        for entry in entries:
-            below = f"{path}/{entry.name}"
+        # Whoever was wanted before is not judged again, but for one in 64: the interest may have something else to do.
+        judge = rejudged or old is None
+        for number, entry in enumerate(entries):
+            name = entry.name
+            below = f"{path}/{name}"
+            known = old.get(name) if old is not None else None
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if self._interest.wants_directory(below):
+                    if (not judge and below in tree.folders) or self._interest.wants_directory(below):
                         inner.append(below)
                     continue
-                if not self._interest.wants_file(below):
+                if self._linked is not None and entry.is_symlink() and self._linked(below):
+                    continue
+                if (judge or known is None or not number & 63) and not self._interest.wants_file(below):
                     continue
                 if not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
                     continue
                 info = entry.stat(follow_symlinks=False)
-            except OSError:
+            except OSError as error:
+                _unless_away(error)
+                if isinstance(error, PermissionError):
+                    self._unreadable[path] = None
                 continue
-            signature = new[entry.name] = _signature(info, began)
-            known = old.get(entry.name) if old is not None else None
-            if (info.st_ctime_ns >= since) if known is None else _differs(signature, known):
+            if known == (info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino, None):
+                new[name] = known
+                continue
+            new[name], news = self._compare(below, info, known, since)
+            if news:
                 self._outbox.tell(Kind.APPEARED, below, synthesized=True)
         if old:
             self._vanished(path, old.keys() - new.keys())
@@ -265,15 +387,28 @@ class PollingBackend:
         return judged[path]
 
 
+class _Away(Exception):
+    """The file system cannot say what is there, so that what is known of it stays."""
+
+
+def _unless_away(error: OSError) -> None:
+    if error.errno in AWAY:
+        raise _Away
+
+
 class _Tree:
     """What is known of a root."""
 
-    __slots__ = ("folders", "since")
+    __slots__ = ("away", "folders", "since", "single")
 
     def __init__(self, since: int) -> None:
         self.since: int | None = since
-        """During the first look."""
-        self.folders: dict[str, dict[str, Signature]] = {}
+        """Until the first look is over."""
+        self.away = False
+        """Could the last look not be finished?"""
+        self.folders: Known[Doubt | None] = Known(None)
+        self.single = False
+        """Of what is behind a link: is it a file?"""
 
 
 class _Folder(NamedTuple):
@@ -296,16 +431,7 @@ class _Folder(NamedTuple):
 def _identity(path: str, follow: bool) -> tuple[int, int] | None:
     try:
         info = os.stat(path, follow_symlinks=follow)
-    except OSError:
+    except OSError as error:
+        _unless_away(error)
         return None
     return info.st_dev, info.st_ino
-
-
-def _signature(info: os.stat_result, now: int) -> Signature:
-    """`now`: file time (ns) at or before which the file was looked at."""
-    hasty = now <= info.st_ctime_ns < now + TICK
-    return info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino, hasty
-
-
-def _differs(new: Signature, old: Signature) -> bool:
-    return new[:4] != old[:4] or old[4]

@@ -11,80 +11,30 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from typing import NamedTuple
 
 from autoreload.linux.inotify import IN_DELETE_SELF, IN_DONT_FOLLOW, IN_MASK_ADD, IN_MOVE_SELF, IN_ONLYDIR
+from autoreload.linux.mounts import is_below
 from autoreload.watch.backend import Root
 from autoreload.watch.forest import NAMES, TREE, Forest
 from autoreload.watch.tree import AS_NEW, GONE, POLLED, FileNode, Look, Node
+from autoreload.watch.way import Step, Way, trace
 
 MOVED = IN_MOVE_SELF | IN_DELETE_SELF
 SILENT = IN_ONLYDIR | IN_DONT_FOLLOW | MOVED
 """Replaces what the directory was watched for."""
 AWAKE = SILENT | NAMES | IN_MASK_ADD
-_MAX_LINKS = 40
-"""As the kernel: path_resolution(7)."""
-
-
-class Step(NamedTuple):
-    """A name that was looked up on the way to a root."""
-
-    wd: int
-    folder: str
-    """Without links."""
-    name: str
-    link: bool
-
-
-class Way(NamedTuple):
-    """How far a lookup came."""
-
-    steps: list[Step]
-    end: str | None
-    """Where it ended, without links; None: something on the way is missing."""
-    whole: bool
-    """Every name but the last one at most was found."""
-
-
-def trace(path: str, watch: Callable[[str], int]) -> Way:
-    """Look `path` up name by name, each after `watch` was called with the directory it is looked up in."""
-    steps: list[Step] = []
-    todo = path.split("/")[::-1]
-    here, links = "", 0
-    while todo:
-        name = todo.pop()
-        if name in ("", "."):
-            continue
-        if name == "..":
-            here = here.rpartition("/")[0]
-            continue
-        wd = watch(here or "/")
-        try:
-            target = os.readlink(f"{here}/{name}")
-        except OSError as error:
-            steps.append(Step(wd, here, name, False))
-            if error.errno == errno.EINVAL:  # there, and not a link
-                here += f"/{name}"
-                continue
-            return Way(steps, None, whole=not any(todo))
-        steps.append(Step(wd, here, name, True))
-        links += 1
-        if links > _MAX_LINKS:
-            return Way(steps, None, whole=False)
-        if target.startswith("/"):
-            here = ""
-        todo += target.split("/")[::-1]
-    return Way(steps, here, whole=True)
 
 
 class Anchor:
     """One root: its node while it is there, and the watches held for it beside its tree."""
 
-    __slots__ = ("awaits", "blind", "empty", "node", "root")
+    __slots__ = ("awaits", "blind", "empty", "node", "real", "root")
 
     def __init__(self, root: Root) -> None:
         self.root = root
         self.node: Node | None = None
+        self.real: str | None = None
+        """Where it was found last, without links."""
         self.awaits: dict[int, set[str]] = {}
         """By watch descriptor: the names whose coming and going matter in that directory; none while it is silent."""
         self.blind = False
@@ -103,8 +53,13 @@ class Anchors:
 
     def __init__(self, roots: list[Root], forest: Forest) -> None:
         self._forest = forest
-        self.all = [Anchor(root) for root in roots]
+        self.all: dict[Anchor, None] = {Anchor(root): None for root in roots}
+        self.of: dict[Node, Anchor] = {}
+        """By the node that it has."""
+        self._by_path: dict[str, Anchor] = {}
         self._guards: dict[int, set[Anchor]] = {}
+        self._awake: dict[int, int] = {}
+        """How many roots need to hear of names, by watch descriptor."""
         forest.roots = {root.path.rstrip("/") for root in roots if not root.single}
         forest.guarded = self._guards.__contains__
 
@@ -114,38 +69,99 @@ class Anchors:
 
     def lose(self, wd: int) -> None:
         """The kernel dropped this watch."""
+        self._awake.pop(wd, None)
         for anchor in self._guards.pop(wd, ()):
             anchor.awaits.pop(wd, None)
 
+    def look_up(self, root: Root, known: Look, new: Look) -> None:
+        """One more root, if it is none yet. Look at it as `known` if it was found before, else as `new`."""
+        anchor = self._by_path.get(root.path)
+        if anchor is None:
+            anchor = self._by_path[root.path] = Anchor(root)
+            self.all[anchor] = None
+        self.find(anchor, known, new)
+
+    def drop(self, anchor: Anchor) -> None:
+        """It is a root no longer, and its files are told to be gone."""
+        self._plant(anchor, None, AS_NEW)
+        self._hold(anchor, {})
+        self.all.pop(anchor, None)
+        self._by_path.pop(anchor.root.path, None)
+
+    def mounted(self, path: str) -> None:
+        """Something was mounted at `path`, or unmounted: look at what is there now."""
+        forest = self._forest
+        for anchor in self.all:
+            node, top = anchor.node, anchor.root.path.rstrip("/")
+            if is_below(anchor.root.path, path):
+                self.find(anchor, known=None)
+                continue
+            if anchor.root.single or node is None or not path.startswith(top + "/"):
+                continue
+            *above, name = path[len(top) + 1 :].split("/")
+            for step in above:
+                node = node.kid(step) if node is not None else None
+            if node is None or not node.listed:
+                continue
+            if forest.interest.wants_directory(path):
+                forest.settle(node, name, path, AS_NEW)
+            elif (kid := node.kid(name)) is not None:
+                forest.detach(kid)  # it is covered by what others look after
+
     def find(self, anchor: Anchor, known: Look | None, new: Look = AS_NEW) -> None:
         """Look the root up again. If it is the directory it was, look at it as `known`, else at what it is as `new`."""
+        guide = self._forest.guide
         anchor.blind = False
-        way = trace(anchor.root.path, lambda folder: self._watch(anchor, folder, AWAKE))
-        found = self._node(anchor, way)
+        if guide is None:
+            way = trace(anchor.root.path, lambda folder: self._watch(anchor, folder, AWAKE), fences=self._forest.fences)
+            found = self._node(anchor, way)
+        else:
+            if not guide.has(anchor.root.path):
+                self.drop(anchor)
+                return
+            way = trace(
+                anchor.root.path,
+                lambda folder: self._watch(anchor, folder, AWAKE),
+                guide.may_look,
+                self._forest.fences,
+            )
+            root = guide.judge(anchor.root.path, way)
+            if not guide.has(anchor.root.path):
+                self._hold(anchor, _awaited(way, lambda step: False))  # with what was watched just now
+                self.drop(anchor)
+                return
+            anchor.root = root or anchor.root
+            found = self._node(anchor, way) if root is not None else None
         old = anchor.node
-        if found is not None and old is not None and _same(found, old):
+        moved, anchor.real = way.end != anchor.real, way.end
+        if found is not None and old is not None and _same(found, old) and not (moved and guide is not None):
             if known is not None:
                 self._forest.push(old, known)
         else:
-            if old is not None:
-                self._forest.detach(old)
-            anchor.node = found
-            if found is not None:
-                self._forest.plant(found, new)
-        awaits: dict[int, set[str]] = {}
+            self._plant(anchor, found, new)
         # A directory that is someone's current directory is not told to be deleted (inotify(7) waits for the inode to
         # be freed). Only an empty one can be: so long its parent has to tell.
-        anchor.empty = anchor.node is not None and _is_empty(anchor.node.path() or "/")
+        one_file = guide is not None and isinstance(anchor.node, FileNode)  # whose name is awaited all the same
+        anchor.empty = anchor.node is not None and not one_file and _is_empty(anchor.node.path() or "/")
         silent = anchor.node is not None and not anchor.empty
-        for step in way.steps:
-            if step.wd >= 0:
-                names = awaits.setdefault(step.wd, set())
-                if step.link or not silent:
-                    names.add(step.name)
-        self._hold(anchor, awaits)
-        if silent:
+        if guide is None:
+            self._hold(anchor, _awaited(way, lambda step: step.link or not silent))
+        else:  # many a link leads nowhere, for good: only the name that is missing is awaited
+            last = way.steps[-1] if way.steps and (not silent or anchor.root.single) else None
+            self._hold(anchor, _awaited(way, lambda step: step.link or step is last))
+        if silent or guide is not None:
             for step in way.steps:
                 self._silence(step)
+
+    def _plant(self, anchor: Anchor, node: Node | None, look: Look) -> None:
+        """This is its node from now on."""
+        old, anchor.node = anchor.node, node
+        if old is not None:
+            del self.of[old]
+            self._forest.detach(old)
+        if node is not None:
+            self.of[node] = anchor
+            self._forest.plant(node, look)
 
     def changed(self, anchor: Anchor) -> bool:
         """Must it be looked up again, after something came or went in its directory?"""
@@ -195,13 +211,16 @@ class Anchors:
 
     def _hold(self, anchor: Anchor, awaits: dict[int, set[str]]) -> None:
         old, anchor.awaits = anchor.awaits, awaits
-        for wd in awaits:
+        for wd, names in awaits.items():
             self._guards.setdefault(wd, set()).add(anchor)
+            self._awake[wd] = self._awake.get(wd, 0) + bool(names)
+        for wd, names in old.items():
+            self._awake[wd] = self._awake.get(wd, 0) - bool(names)
         for wd in old.keys() - awaits.keys():
             guards = self._guards[wd]
             guards.discard(anchor)
             if not guards:
-                del self._guards[wd]
+                del self._guards[wd], self._awake[wd]
                 self._forest.unguard(wd)
 
     def _silence(self, step: Step) -> None:
@@ -221,13 +240,24 @@ class Anchors:
                 self._forest.push(node, AS_NEW)
 
     def _needed(self, wd: int) -> bool:
-        return wd in self._forest.nodes or any(anchor.awaits.get(wd) for anchor in self._guards.get(wd, ()))
+        return wd in self._forest.nodes or self._awake.get(wd, 0) > 0
 
 
 def _same(a: Node, b: Node) -> bool:
     if isinstance(a, FileNode) and isinstance(b, FileNode):
         return a.wd == b.wd and a.only == b.only and a.name == b.name
     return a.wd == b.wd
+
+
+def _awaited(way: Way, awaits: Callable[[Step], bool]) -> dict[int, set[str]]:
+    """The names on this way that are awaited, by the watch descriptor of their folder; without any for the others."""
+    found: dict[int, set[str]] = {}
+    for step in way.steps:
+        if step.wd >= 0:
+            names = found.setdefault(step.wd, set())
+            if awaits(step):
+                names.add(step.name)
+    return found
 
 
 def _is_empty(path: str) -> bool:

@@ -29,6 +29,8 @@ class Look(NamedTuple):
 
 AS_NEW = Look(0)
 """Everything in it is news."""
+NAMES_ONLY = Look(1 << 63, deep=False)
+"""Only what is not known by its name is news."""
 
 
 class Node:
@@ -62,6 +64,13 @@ class Node:
             node = node.parent
         parts.reverse()
         return "/".join(parts)
+
+    def top(self) -> Node:
+        """That of its root."""
+        node = self
+        while node.parent is not None:
+            node = node.parent
+        return node
 
     def depth(self) -> int:
         """How many nodes are above it."""

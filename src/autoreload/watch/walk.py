@@ -8,9 +8,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from autoreload.core.change import Kind
+from autoreload.watch.backend import Linked
 from autoreload.watch.forest import may_have_moved, mtime_of
 from autoreload.watch.outbox import Outbox
 from autoreload.watch.places import Anchor, Places
+
+NEVER = 1 << 63
+"""As `since`: nothing that happened so far is news (ns)."""
 
 
 class Visit(NamedTuple):
@@ -30,9 +34,11 @@ class Visit(NamedTuple):
 class Walk:
     """Visits to be made, with all that is found on the way."""
 
-    def __init__(self, places: Places, outbox: Outbox) -> None:
+    def __init__(self, places: Places, outbox: Outbox, linked: Linked | None = None) -> None:
+        """`linked` is told of each link, and says whether it leads to a folder."""
         self._places = places
         self._outbox = outbox
+        self._linked = linked
         self._todo: list[Visit] = []
         self.unreadable: dict[str, None] = {}
         """Folders that may not be looked into, until someone asks."""
@@ -58,10 +64,18 @@ class Walk:
             if time.monotonic() >= until:
                 return
 
+    def meet_link(self, folders: tuple[str, ...], name: str) -> None:
+        """A name came that may be a link, in a folder with these paths."""
+        if self._linked is not None:
+            for folder in folders:
+                if os.path.islink(path := f"{folder}/{name}"):
+                    self._places.list(folder)
+                    self._linked(path)
+
     def tell_truth(self, path: str) -> None:
         """A file may have come or gone."""
         if self._places.interest.wants_file(path):
-            there = os.path.lexists(path)
+            there = os.path.lexists(path) and not self._places.is_behind_link(path)
             self._outbox.tell(Kind.APPEARED if there else Kind.VANISHED, path, synthesized=True)
 
     def tell_single(self, anchor: Anchor, since: int, lossy: bool) -> None:
@@ -102,9 +116,16 @@ class Walk:
 
     def _meet_file(self, visit: Visit, entry: os.DirEntry[str], news: bool) -> None:
         wants = self._places.interest.wants_file
+        link = self._linked is not None and entry.is_symlink()
         for folder in visit.told:
             path = f"{folder}/{entry.name}"
-            if wants(path) and (news or entry.stat(follow_symlinks=False).st_ctime_ns >= visit.since):
+            if link and self._linked is not None and self._linked(path):
+                continue
+            if (
+                visit.since < NEVER
+                and wants(path)
+                and (news or entry.stat(follow_symlinks=False).st_ctime_ns >= visit.since)
+            ):
                 self._outbox.tell(Kind.APPEARED, path, synthesized=True)
         for folder in visit.aliases:
             self.tell_truth(f"{folder}/{entry.name}")
