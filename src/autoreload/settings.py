@@ -275,16 +275,12 @@ there and back, then restarts nothing. With it nothing is read, and `touch` rest
         "warm",
         None,
         "resume a Python command from just before the changed file was first used, where that is safe",
-        """For servers that import for seconds what did not change. While the program starts, autoreload keeps frozen
-copies of it (forks), each from a moment before some module is imported. After a change the program goes on from the
-last one that had not used the changed file: what came before really ran, in this order, and what comes after runs
-again.
-
-Where that might differ from a new start, there is a new start; `--explain` says why. So it is for a file that is new or
-gone, a data file that the program was not seen to read, `.env` and lock files, and anything the program used that is
-not what it was (an installed package too). No copy is made while a thread runs, a socket listens, a connection, a pipe
-of its own or a file for reading and writing is open, a lock is held or a child process is alive. The command must be
-CPython 3.9 to 3.13, started directly or by `exec`, without `-I`, `-E` or `-S`.""",
+        """While the program starts, frozen copies of it (forks) are kept, each from before some module is imported.
+After a change it goes on from the last one that had not used the file: what came before ran, the rest runs again.
+Where that might differ from a new start, there is a new start; `--explain` says why: a file is new or gone, a data file
+was not seen to be read, a `.env` or lock file changed, or a package that was used. No copy is made while a thread runs,
+a socket is bound, a connection, a pipe of its own or a file to be overwritten is open, a lock is held, a child lives.
+The command must be CPython 3.9 to 3.13, started directly or by `exec`, without `-I`, `-E` or `-S`.""",
     ),
     Option(
         "clear",

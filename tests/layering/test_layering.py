@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "watch": {"core", "errors", "linux"},
 }
 """Each module or folder of the package, and which others it may import; CONTRIBUTING.md has the drawing."""
-THIRD_PARTY = {"scope": {"pathspec"}}
+THIRD_PARTY = {"scope": {"pathspec"}, "runtime": {"sitecustomize"}}
 LONGEST = 450
 SLOW_TO_IMPORT = ("asyncio", "dataclasses", "inspect", "pathspec")
 

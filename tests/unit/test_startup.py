@@ -33,7 +33,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Mock]:
 def job() -> Any:
     """Anything that looks like a job."""
     made = Mock(spec=Job)
-    made.command, made.directory, made.settings = ["true"], "/", Mock(quiet=True, verbose=False)
+    made.command, made.directory, made.settings = ["true"], "/", Mock(quiet=True, verbose=False, warm=False)
     return made
 
 
