@@ -87,13 +87,16 @@ class Stage:
         self._listener.close()
         self._notes.close()
 
-    def settings(self, hot: Mapping[str, int] | None = None, strict: bool = False) -> dict[str, Any]:
+    def settings(
+        self, hot: Mapping[str, int] | None = None, strict: bool = False, user: int | None = None
+    ) -> dict[str, Any]:
         """What the tool tells the program."""
         named = {str(self.folder / name): place for name, place in (hot or {}).items()}
         return {
             "address": self._address,
             "signal": int(signal.SIGTERM),
             "strict": strict,
+            "user": os.geteuid() if user is None else user,
             "spacing": 0.15,
             "hot": named,
             "roots": [str(self.folder)],
@@ -107,10 +110,11 @@ class Stage:
         environ: Mapping[str, str] | None = None,
         kind: str = "unset",
         strict: bool = False,
+        user: int | None = None,
         **popen: Any,
     ) -> None:
         """Start the program. `kind`: what PYTHONPATH was before."""
-        told = dumps({"guard": os.getpid(), "warm": self.settings(hot, strict)}, 2).hex()
+        told = dumps({"guard": os.getpid(), "warm": self.settings(hot, strict, user)}, 2).hex()
         merged = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
             "PYTHONPATH": INJECTED,

@@ -137,6 +137,17 @@ def test_after_other_programs_a_script_is_not_resumed(program: Stage) -> None:
     assert program.notes == [("refused", "other programs ran before Python did", "")]
 
 
+def test_a_program_of_another_user_is_left_alone(program: Stage) -> None:
+    """`setpriv`: neither side would trust the other."""
+    program.write("app.py", "print('done', flush=True)")
+
+    program.start("app.py", user=os.geteuid() + 1)
+
+    assert program.process.wait() == 0
+    program.hear()
+    assert program.notes == [("refused", "it runs as another user", "")]
+
+
 def test_a_script_that_only_becomes_python_is_no_obstacle(program: Stage) -> None:
     """Control: nothing else has run."""
     program.write("app.py", "print('done', flush=True)")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
+from autoreload.runtime.protocol import encode
 from tests.e2e.tool import later
 from tests.runtime.stage import Snapshot, Stage
 from tests.support import eventually, state, survivors
@@ -233,6 +235,25 @@ time.sleep(0.16)
     program.wait_for("tick", times=6)
 
     assert waits(snapshot) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to be somebody else for a moment")
+def test_nobody_else_can_talk_to_a_snapshot(program: Stage, chain: list[Snapshot]) -> None:
+    """Everybody can see where it listens."""
+    addresses = [line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines() if "line-" in line]
+    for address in addresses:
+        os.seteuid(65534)
+        try:
+            with socket.socket(socket.AF_UNIX) as stranger:
+                stranger.connect("\0" + address[1:])
+                stranger.sendall(encode(("signal", int(signal.SIGKILL))))
+                assert stranger.recv(1) == b""
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # closed before it could say anything
+        finally:
+            os.seteuid(0)
+
+    assert all(state(process) in ("S", "R") for process in [*map(pid, chain), child(chain[-1])])
 
 
 def test_in_a_terminal_the_program_alone_hears_ctrl_c(program: Stage) -> None:

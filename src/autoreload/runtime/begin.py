@@ -62,6 +62,8 @@ def _unfit(told: dict[str, Any]) -> str:
         return "this Python has no _ctypes"
     except OSError as error:
         return f"the kernel does not let a snapshot do its work ({error.strerror})"
+    if os.geteuid() != told["user"]:
+        return "it runs as another user"
     if told["strict"] and int(fields[_COMPLETED]):
         return "other programs ran before Python did"
     return ""

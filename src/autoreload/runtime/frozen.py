@@ -13,7 +13,7 @@ from time import monotonic
 
 from . import kernel, native, stepwise
 from .below import Below, is_stopped, send
-from .protocol import Stream
+from .protocol import Stream, is_same_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,9 +147,7 @@ class Frozen:
             except OSError:
                 pass
             else:
-                self._forget(self._down)
-                self._down = Stream(_adopted(socket))
-                self._poll.register(self._down, select.POLLIN)
+                self._greet(Stream(_adopted(socket)))
         if self._down is not None and self._down.fileno() in ready and self._down.receive() is None:
             self._forget(self._down)
             self._down = None
@@ -162,6 +160,14 @@ class Frozen:
                     self._poll.register(self._up, select.POLLIN)
             for message in messages or ():
                 self._relay(message[1])
+
+    def _greet(self, stream: Stream) -> None:
+        if not is_same_user(stream.socket):
+            stream.close()
+            return
+        self._forget(self._down)
+        self._down = stream
+        self._poll.register(stream, select.POLLIN)
 
     # -- the tool ------------------------------------------------------------------------------------------------------
     def _hear_tool(self) -> None:

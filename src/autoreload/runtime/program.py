@@ -50,6 +50,7 @@ class Program:
         self.began = monotonic()
         """When it would have begun, had it never been frozen."""
         self._pid = os.getpid()
+        self._user = os.geteuid()
         self._main = _thread.get_ident()
         self._looked = self.began
         self._busy = False
@@ -96,7 +97,7 @@ class Program:
         self._busy = True
         soon = False
         try:
-            why = refusals.reason(self._main)
+            why = refusals.reason(self._main, self._user)
             soon = why == native.BUSY
             if not why:
                 why = take(self, kind, path)

@@ -3,14 +3,18 @@
 A snapshot has a stream to the tool for as long as it lives; each message is preceded by its length. The program itself
 has no descriptor of ours: what it wants to tell goes out as a datagram, from a socket that lives as long as the call.
 
-Version 2 of the marshal format is read and written by every Python 3. Both sides run as the same user (the tool checks
-that), and whoever may write to the one may trace the other: marshal is safe enough here, and json costs an import.
+Version 2 of the marshal format is read and written by every Python 3. Both sides run as the same user, which each
+makes sure of: everybody can see the addresses (/proc/net/unix). Whoever may write to the one may trace the other then,
+so marshal is safe enough, and json would cost an import.
 """
 
 from __future__ import annotations
 
 import _socket
+from errno import EPERM
 from marshal import dumps, loads
+from posix import geteuid
+from sys import byteorder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 _LENGTH = 4
 _PART = 1 << 16
+_INT = 4
 NOTES = b".notes"
 """Follows the address of the stream in that of the datagrams."""
 
@@ -61,6 +66,8 @@ class Stream:
         socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         try:
             socket.connect(address)
+            if not is_same_user(socket):
+                raise PermissionError(EPERM, "it is somebody else's")
         except OSError:
             socket.close()
             raise
@@ -91,6 +98,12 @@ class Stream:
     def close(self) -> None:
         """Close it."""
         self.socket.close()
+
+
+def is_same_user(socket: _socket.socket) -> bool:
+    """Is the other side of a stream a process of our own user?"""
+    credentials = socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 3 * _INT)  # struct ucred: pid, uid, gid
+    return int.from_bytes(credentials[_INT : 2 * _INT], byteorder) == geteuid()
 
 
 def note(address: bytes, *message: Any) -> bool:

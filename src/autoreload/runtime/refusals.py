@@ -23,12 +23,17 @@ _NO_FILES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom
 _NO_SHARED_MAPPINGS = ("/dev/nvidia", "/dev/dri/", "/usr/", "/lib")
 
 
-def reason(main_thread: int) -> str:
-    """Why this process cannot be forked into a snapshot now; empty: it can. `main_thread`: its identity."""
+def reason(main_thread: int, user: int) -> str:
+    """Why this process cannot be forked into a snapshot now; empty: it can.
+
+    `main_thread`: its identity. `user`: who the process was at first.
+    """
     if _thread.get_ident() != main_thread:
         return "it is loaded in a thread"
     if _thread._count() > 0:
         return "a thread is running"
+    if posix.geteuid() != user:
+        return "it changed its user"
     try:
         return (
             _children()

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from marshal import loads
 from typing import Any, NamedTuple
 
-from autoreload.runtime.protocol import NOTES, Stream
+from autoreload.runtime.protocol import NOTES, Stream, is_same_user
 from autoreload.runtime.used import signature
 from autoreload.warm.decide import Known
 
@@ -120,8 +120,7 @@ class Chain:
             connection, _ = self._listener.accept()
         except OSError:
             return
-        data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        if _CREDENTIALS.unpack(data)[1] != os.getuid():
+        if not is_same_user(connection):
             connection.close()
             return
         connection.setblocking(False)
@@ -135,7 +134,7 @@ class Chain:
         except OSError:
             return
         owners = [_CREDENTIALS.unpack(item)[1] for _, kind, item in ancillary if kind == socket.SCM_CREDENTIALS]
-        if owners != [os.getuid()]:
+        if owners != [os.geteuid()]:
             return
         what, *values = loads(data)
         if what == "opened" and len(self.opened) < _MOST_OPENED:

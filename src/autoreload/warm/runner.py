@@ -261,6 +261,7 @@ class WarmRunner:
             "signal": int(self._terms.signal),
             "roots": list(self._terms.roots),
             "strict": self._terms.strict,
+            "user": os.geteuid(),
             "spacing": self._terms.spacing,
             "hot": self._hot.places(),
         }
