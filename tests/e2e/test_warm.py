@@ -150,10 +150,11 @@ def test_another_command_is_left_alone(project: Project) -> None:
     """A shell with a Python in it: what it does next would not be done again."""
     write(project)
     command = f"{sys.executable} app.py; echo after"
-    with autoreload(project, "--warm", command) as tool:
+    with autoreload(project, "--warm", "--explain", command) as tool:
         wait_for(project, "up 1")
         tool.watching()
         project.write("leaf.py", "value = 22\n")
+        tool.expect("Cold restart: no snapshot: another program started Python")
         wait_for(project, "up 22")
         tool.end()
 

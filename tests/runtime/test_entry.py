@@ -122,6 +122,7 @@ def test_a_python_that_is_not_the_command_is_left_alone(program: Stage) -> None:
     assert program.process.wait() == 0
     program.hear()
     assert program.snapshots == []
+    assert program.notes == [("refused", "another program started Python", "")]
     assert program.last_words() == ["None", "after"]
 
 

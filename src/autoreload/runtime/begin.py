@@ -21,16 +21,16 @@ def begin(told: str) -> None:
     """
     try:
         parts = loads(bytes.fromhex(told))
-        if "warm" in parts and os.getppid() == parts["guard"]:
-            _warm(parts["warm"])
+        if "warm" in parts:
+            _warm(parts["warm"], os.getppid() == parts["guard"])
     except Exception:
         return
 
 
-def _warm(told: dict[str, Any]) -> None:
+def _warm(told: dict[str, Any], is_command: bool) -> None:
     from .protocol import note
 
-    why = _unfit(told)
+    why = _unfit(told) if is_command else "another program started Python"
     if why:
         note(told["address"], "refused", why, "")
         return
@@ -62,6 +62,8 @@ def _unfit(told: dict[str, Any]) -> str:
         return "this Python has no _ctypes"
     except OSError as error:
         return f"the kernel does not let a snapshot do its work ({error.strerror})"
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return "this Python is free-threaded"
     if os.geteuid() != told["user"]:
         return "it runs as another user"
     if told["strict"] and int(fields[_COMPLETED]):
