@@ -92,6 +92,8 @@ class WarmRunner:
         self._leaver: Snapshot | None = None
         """Which is being dropped."""
         self._queued: list[Event] = []
+        self._refusals: list[tuple[str, str]] = []
+        """Why the program that was ended last had no snapshot."""
         self._present: set[str] = set()
         """Files that changed before a start, and were there then."""
         self._epoll = select.epoll()
@@ -223,7 +225,7 @@ class WarmRunner:
         if changed is None:
             return Decision((), "")
         if not chain.snapshots:
-            why, path = chain.refusals[0] if chain.refusals else ("", "")
+            why, path = next(iter(self._refusals or chain.refusals), ("", ""))
             return Decision((), f"no snapshot: {why}" if why else "no CPython 3.9 to 3.13 was seen to start", path)
         if _inode(self._terms.directory) != self._folder:
             return Decision((), "the start directory is another one")
@@ -240,6 +242,7 @@ class WarmRunner:
 
     def _start_cold(self, decision: Decision) -> list[Event]:
         self._forget_all()
+        self._refusals = []
         self._folder = _inode(self._terms.directory)
         self._runner.start(self._run, environ=self._injection() if not self._runner.weak else {})
         if not decision.reason:
@@ -384,6 +387,7 @@ class WarmRunner:
     def _forget_all(self) -> None:
         """Nothing is left: what comes is another chain, with another address."""
         self._stopping = self._resuming = self._then = self._suspect_at = None
+        self._refusals = self._chain.refusals
         self._chain.close()
         self._chain = Chain()
         self._epoll.register(self._chain.fileno(), select.EPOLLIN)
