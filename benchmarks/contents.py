@@ -14,7 +14,7 @@ MEASURABLE = 0.05
 
 def measure(scratch: Path, quick: bool) -> Section:
     """With and without it, in turns."""
-    rounds, saves = (2, 6) if quick else (16, 15)
+    rounds, saves = (2, 6) if quick else (10, 20)
     seen = latencies(scratch, [tools.AUTORELOAD, tools.AUTORELOAD_UNCOMPARED], rounds, saves)
     times = {tool: got.latencies for tool, got in seen.items()}
     without = median(times[tools.AUTORELOAD_UNCOMPARED])

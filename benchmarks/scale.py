@@ -28,6 +28,8 @@ REST = 6.0
 """A tool is left alone for so long, and longer with more folders, before it is called idle, seconds."""
 LIVELY = 30.0
 """Polling looks more often for so long after a change: that is not idle either."""
+CALM, CALM_BY = 0.02, 240.0
+"""Then it is waited for, so many seconds at most, until it takes less of a core than that."""
 SAVES = 15
 """So many, once it is idle, give the latency."""
 SAVE_GIVEN_UP = 10.0
@@ -62,7 +64,8 @@ def measure(scratch: Path, quick: bool) -> Section:
         "command itself runs before. Memory is that of all processes of the tool without the command; PSS divides "
         "shared pages among their users. What the kernel holds for each watch (about 1 kB) is not in it. Idle: "
         f"voluntary context switches of all threads, and their time on a core, over {idle:g} s in which nothing "
-        f"changes, begun some seconds later; with polling {LIVELY:g} s more, as it looks more often after a change. "
+        f"changes, begun some seconds later; with polling {LIVELY:g} s more, as it looks more often after a change; "
+        f"and not before the tool has come to rest (under {CALM:.0%} of a core, or {CALM_BY:g} s later). "
         f"Then a file of the last folder is saved {SAVES} times: the median from just before the save to the first "
         "instruction of the restarted command.",
     )
@@ -156,6 +159,7 @@ def _one_start(
             return
         listener.listen(rest)
         own = of_tool(running.process.pid, {start.pid for start in listener.starts})
+        _wait_until_calm(own)
         before, began = usage(own), time.monotonic()
         time.sleep(idle)
         after, seconds = usage(own), time.monotonic() - began
@@ -163,6 +167,16 @@ def _one_start(
         seen.wakeups.append(after.wakeups - before.wakeups)
         seen.cpu.append((after.cpu - before.cpu) / seconds * 1000)
         seen.latencies += _latencies(file, listener, saver, chance)
+
+
+def _wait_until_calm(pids: list[int]) -> None:
+    """As long as work is done in the background (contents are read), it is not idle; that takes its time."""
+    deadline = time.monotonic() + CALM_BY
+    while time.monotonic() < deadline:
+        before = usage(pids).cpu
+        time.sleep(2)
+        if usage(pids).cpu - before < 2 * CALM:
+            return
 
 
 def _latencies(file: Path, listener: Listener, saver: Saver, chance: random.Random) -> Iterator[float]:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from autoreload.watch.aside import AsideBackend
     from autoreload.watch.linked import LinkedBackend
 
+FANOTIFY = "fanotify"
 FD_SETSIZE = 1024
 RECHECK = 0.5
 """A folder made just now may become a package in so many seconds."""
@@ -108,20 +109,20 @@ class Session:
         return self._exit_code
 
     def _begin(self) -> None:
-        """The command starts at once; the tree is looked at while it does. `since` makes up for the order. But where a
-        backend was asked for by name, whether it works must be known before anything is started."""
+        """The command starts at once; the tree is looked at while it does. `since` makes up for the order. But the
+        marks of fanotify are there at once, and if they are before the start, nothing has to be made up for."""
         self._clock = SetBack()
         since = file_time()
         rules = rules_for(self._job, self._command)
         chosen = self._job.settings
-        if chosen.backend != "auto":
+        if chosen.backend == FANOTIFY:
             self._watch(rules, since)
         if chosen.clear:
             self._report.clear()
         what = " ".join(rules.suffixes) or "every file that is not ignored"
         self._report.monitoring(self._job.shown_root, what, chosen.postpone)
         self._handle(life.Begin(), time.monotonic())
-        if chosen.backend == "auto":
+        if chosen.backend != FANOTIFY:
             self._watch(rules, since)
         sources = [source for source in (self._signals, self._runner, self._backend) if source.fileno() >= 0]
         # epoll rounds a timeout up to whole milliseconds, select(2) takes no descriptor above 1023.
@@ -131,7 +132,7 @@ class Session:
             self._selector.register(source.fileno(), selectors.EVENT_READ, source)
 
     def _watch(self, rules: Rules, since: int) -> None:
-        """Open the backend. UserError if it was asked for by name and does not work."""
+        """Open the backend."""
         from autoreload.elsewhere import Elsewhere
         from autoreload.scope import Scope
         from autoreload.watch.backend import Root
@@ -148,7 +149,7 @@ class Session:
             disk=elsewhere,
         )
         roots = [Root(path, single=not os.path.isdir(path)) for path in self._job.roots]
-        started = chosen.backend == "auto"
+        started = chosen.backend != FANOTIFY
         self._backend = open_backend(
             roots, self._scope, since, chosen.backend, chosen.poll or None, started, elsewhere.aside
         )
@@ -308,6 +309,7 @@ class Session:
             if isinstance(event, events.GuardLost):
                 self._handle(life.GuardLost(), now)
             elif isinstance(event, events.Emptied):
+                self._slow_stop_at = None
                 self._handle(life.Emptied(event.token), now)
             elif isinstance(event, events.Restarted):
                 self._report.how(event.warm, event.what, event.path, event.seconds, self._job.settings.explain)

@@ -231,8 +231,9 @@ whose layers are within reach (not that of a container, whose layers are on the 
 
 `fanotify` needs root (`CAP_SYS_ADMIN`), Linux 5.17, and a file system with file handles (not overlayfs, as in most
 containers). It is there at once in a tree of any size and takes no watches, but it hears of every write to the whole
-file system, so other programs wake autoreload. `inotify` and `fanotify` end with an error where they do not work.
-`polling` looks at everything every second or so: see [`--poll`](poll.md).""",
+file system, so other programs wake autoreload. It also says who wrote a file, so that what the command itself writes
+does not restart it. Where `inotify` or `fanotify` does not work, the next best takes its place, and a line says so: a
+`pyproject.toml` serves root and others. `polling` looks at everything every second or so: see [`--poll`](poll.md).""",
         metavar="auto|inotify|fanotify|polling",
     ),
     Option(

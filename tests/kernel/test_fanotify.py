@@ -256,17 +256,19 @@ def refused(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP, errno.ENODEV, errno.EXDEV, errno.EINVAL])
-def test_a_refusal_is_an_error_only_for_who_asked_for_fanotify(
-    tree: Path, monkeypatch: pytest.MonkeyPatch, code: int
+@pytest.mark.parametrize("asked", ["fanotify", "auto"])
+def test_where_it_is_refused_inotify_takes_its_place(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, code: int, asked: str
 ) -> None:
-    """`auto` takes inotify, without a word."""
+    """A line says so to whoever asked for it."""
     refused(monkeypatch, code)
-    with pytest.raises(UserError, match=f"--backend fanotify does not work here .{errno.errorcode[code]}"):
-        choose.open_backend([Root(str(tree))], Everything(), now_ns(), "fanotify")
-    backend = choose.open_backend([Root(str(tree))], Everything(), now_ns())
+    backend = choose.open_backend([Root(str(tree))], Everything(), now_ns(), asked)
     assert isinstance(backend, LinkedBackend)
     assert isinstance(backend._main, CombinedBackend)
     assert isinstance(backend._main._kernel, InotifyBackend)
+    said = [notice.what for notice in backend.notices() if not notice.detail]
+    expected = f"fanotify is not available here ({errno.errorcode[code]}): watching with inotify"
+    assert said == ([expected] if asked == "fanotify" else [])
     assert backend.notices() == []
     backend.close()
 

@@ -70,10 +70,13 @@ class LinkedBackend:
         most: int = MOST,
         fence: Fence | None = None,
         fences: Collection[str] = (),
+        said: Sequence[Notice] = (),
     ) -> None:
         """`make`: makes the backend for the roots. `polled`, `interval`: poll what is behind links as well, so often.
-        `fences`: mount points that are somebody else's concern, see mounted.py. OSError as `make` raises it.
+        `fences`: mount points that are somebody else's concern, see mounted.py. `said`: what there is to say about this
+        choice of a backend. OSError as `make` raises it.
         """
+        self._said = list(said)
         self.links = Links(roots, interest, most, fence or Fence(closed=fences), fences)
         self._fences = fences
         self._interest = interest
@@ -147,7 +150,8 @@ class LinkedBackend:
 
     def notices(self) -> list[Notice]:
         """Those of all."""
-        notices = [notice for part in self._all() for notice in part.notices()] + self.links.notices()
+        notices, self._said = self._said, []
+        notices += [notice for part in self._all() for notice in part.notices()] + self.links.notices()
         if self._polling is not None and self._inotify is not None and not self._limit_told:
             left_over = self._polling.directories
             if left_over and self._polling.complete and self._inotify.limited:
