@@ -28,7 +28,7 @@ for told in (*environ.items(), sys.path, sys.argv, caches, customized, __file__,
     print(json.dumps(told))
 print("done", flush=True)
 """
-TRACES = ("autoreload", "AUTORELOAD")
+TRACES = ("AUTORELOAD_RUNTIME", INJECTED)
 
 
 @pytest.mark.slow

@@ -237,7 +237,7 @@ time.sleep(0.16)
     assert waits(snapshot) == before
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs to be somebody else for a moment")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else for a moment")
 def test_nobody_else_can_talk_to_a_snapshot(program: Stage, chain: list[Snapshot]) -> None:
     """Everybody can see where it listens."""
     addresses = [line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines() if "line-" in line]
