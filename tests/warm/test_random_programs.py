@@ -129,6 +129,7 @@ def compare(project: Theatre, steps: list[str]) -> None:
     deadline=None,
     suppress_health_check=list(HealthCheck),
     database=None,
+    print_blob=True,
 )
 @given(st.data())
 def test_a_resumed_program_comes_to_what_a_new_one_does(data: st.DataObject) -> None:
