@@ -178,10 +178,6 @@ class Content:
         self._then: list[tuple[int, int] | None] = []
         self._known = Identities()
         self._trusted = False
-        self._rewritten: set[str] = set()
-        self._excused: set[str] = set()
-        """The files that the start before was made for, or could have been, though they were as before: the command
-        itself writes them anew each time."""
         self._still: frozenset[str] = frozenset()
         """The files that are compared although nothing runs."""
         self._again: dict[str, None] = {}
@@ -199,7 +195,6 @@ class Content:
         self._again.update(dict.fromkeys(self._known.started(moment)))
         self._then = [self._disk.inode(path) for path in self._places]
         self._trusted = True
-        self._excused, self._rewritten = self._rewritten, set()
         self._next, self._pause = 0.0, PAUSE_FIRST
 
     def failed(self, but: Iterable[str] = ()) -> None:
@@ -334,12 +329,9 @@ class Content:
         was = self._known.was(path)
         if was is None or self._links.is_alias(path):
             return False
-        if self._disk.read(path, by_content=not was.startswith(_BY_TIME), expected=was).identity != was:
+        if self._known.was_exposed(path):
             return False
-        if not self._known.was_exposed(path):
-            return True
-        self._rewritten.add(path)
-        return path in self._excused
+        return self._disk.read(path, by_content=not was.startswith(_BY_TIME), expected=was).identity == was
 
 
 def inode(path: str) -> tuple[int, int] | None:

@@ -94,29 +94,6 @@ def test_what_changes_while_the_command_may_read_it_counts_whatever_it_is_in_the
     assert is_same(content, after)
 
 
-def test_what_the_command_writes_anew_whenever_it_starts_is_no_reason_the_second_time(tmp_path: Path) -> None:
-    """Else a command that makes some of its files itself would be restarted for ever."""
-    file = tmp_path / "made.py"
-    file.write_text("old")
-    content = known(tmp_path)
-    for verdict in (False, True, True):
-        start = time.time_ns() + 2 * DAY
-        content.started(start)
-        content.told(start + 1)
-        while not content.complete:
-            content.work(time.monotonic())
-            content.told(start + 1)
-        assert is_same(content, file) is verdict
-
-    content.started(start)
-    content.started(start)  # a run in which it did not
-    content.told(start + 1)
-    while not content.complete:
-        content.work(time.monotonic())
-        content.told(start + 1)
-    assert not is_same(content, file)
-
-
 def test_an_identity_has_its_size(tmp_path: Path) -> None:
     """The table of identities relies on it."""
     file = tmp_path / "file"
