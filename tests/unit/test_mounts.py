@@ -147,6 +147,17 @@ def test_a_fence_stands_where_the_first_remote_mount_on_the_way_is() -> None:
     assert list(fences(parse(inner))) == ["/a"]
 
 
+def test_a_thousand_mounts_of_this_machine_are_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where containers come and go, each of them brings some, and the table is looked at anew each time."""
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "autoreload.watch.mounted.mount_of", lambda path, among: (asked.append(path), mount_of(path, among))[1]
+    )
+    lines = "".join(f"{n} 28 0:{n} / /run/{n} rw - overlay overlay rw\n" for n in range(100, 1100))
+    assert list(fences(parse(lines + "29 28 0:2 / /a rw - nfs a:/ rw\n"))) == ["/a"]
+    assert asked == ["/a"]
+
+
 def test_a_path_is_followed_up_to_a_fence_and_no_further(tmp_path: Path) -> None:
     """Links before it are resolved; those beyond it nobody reads."""
     (tmp_path / "a").mkdir()

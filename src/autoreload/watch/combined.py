@@ -6,7 +6,7 @@ import errno
 import select
 from collections.abc import Collection, Sequence
 
-from autoreload.core.change import Change, Kind
+from autoreload.core.change import Change
 from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.fanotify import FanotifyBackend
 from autoreload.watch.inotify import InotifyBackend
@@ -82,8 +82,7 @@ class CombinedBackend:
             self._mounts_changed()
         changes = self._kernel.read(now)
         if self._polled:
-            for change in changes:
-                self._polling.note(change.path, change.kind is not Kind.VANISHED)
+            self._polling.note(changes)
         if self._inotify is not None and self._inotify.limited and self._may_switch:
             self._may_switch = False
             self._switch(self._inotify)

@@ -33,11 +33,10 @@ from autoreload.linux.fanotify import (
     Fanotify,
     parse,
 )
-from autoreload.linux.mounts import is_below
 from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.cover import Cover
 from autoreload.watch.file_events import FileEvents
-from autoreload.watch.mounted import real_path
+from autoreload.watch.mounted import is_beyond, real_path
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import RememberingOutbox
 from autoreload.watch.places import NOWHERE, ROUNDS, Anchor, Places
@@ -198,9 +197,7 @@ class FanotifyBackend:
         self._update_cover()
         self._outbox.verify(self._walk.tell_truth)
         fences = self._places.fences
-        for real in (real_path(point, fences) for point in points):
-            if any(is_below(real, fence) for fence in fences):
-                continue
+        for real in (real_path(point, fences) for point in points if not is_beyond(point, fences)):
             self._walk.push(Visit(real, self._places.told((real,))))
         self._deadline = 0.0
 
