@@ -98,10 +98,13 @@ class Elsewhere(content.Disk, scope.Disk):
     ) -> Sequence[bytecode.Failure]:
         """See `process.bytecode.remove_stale`."""
         failures: list[bytecode.Failure] = []
-        paths = list(sources)
-        unasked = [path for path in paths if self.aside.is_beyond(path) and self.aside.behind(path) is None]
-        failures += [bytecode.Failure(path, errno.ETIMEDOUT) for path in unasked]
-        for helper, some in _shared_out((path for path in paths if path not in unasked), self.aside.behind):
+        paths = []
+        for path in sources:
+            if self.aside.is_beyond(path) and self.aside.behind(path) is None:
+                failures.append(bytecode.Failure(path, errno.ETIMEDOUT))
+            else:
+                paths.append(path)
+        for helper, some in _shared_out(paths, self.aside.behind):
             if helper is None:
                 failures += bytecode.remove_stale(some, environ, directory, self.aside.is_beyond)
                 continue

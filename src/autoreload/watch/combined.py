@@ -142,6 +142,7 @@ class CombinedBackend:
         self._inotify, self._fanotify = None, fanotify
         self._epoll.register(fanotify.fileno(), select.EPOLLIN)
         self._polling.drop_all(but=self._polled)
+        self._poll_remote(inotify.good)  # also what is mounted below the roots and has no handles
         self._notices.append(Notice("the limit of inotify watches is reached: watching with fanotify", detail=True))
 
     def _fall_back(self, fanotify: FanotifyBackend, error: OSError) -> None:
@@ -157,6 +158,7 @@ class CombinedBackend:
         fanotify.close()
         self._inotify, self._fanotify = inotify, None
         self._epoll.register(inotify.fileno(), select.EPOLLIN)
+        self._poll_remote(fanotify.good)
         code = errno.errorcode.get(error.errno or 0, str(error))
         self._notices.append(
             Notice(f"fanotify cannot watch this any more ({code}): watching with inotify", detail=True)
