@@ -306,6 +306,7 @@ class Session:
             if isinstance(event, events.GuardLost):
                 self._handle(life.GuardLost(), now)
             elif isinstance(event, events.Emptied):
+                self._slow_stop_at = None
                 self._handle(life.Emptied(event.token), now)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)

@@ -50,6 +50,23 @@ def test_a_checkout_of_300_files_is_one_restart(project: Project) -> None:
         it.end()
 
 
+def test_a_long_burst_is_not_taken_for_a_process_that_takes_its_time_to_end(project: Project) -> None:
+    """It has ended long since, and the start waits for the files."""
+    for number in range(2):
+        project.write(f"f{number}.py", "old")
+    with autoreload(project, "-e", ".py", "--", *project.stamp("f0.py")) as it:
+        project.wait_for_start(1)
+        it.watching()
+        later(0.4)  # a change sooner after a start would stop nothing before the burst is over
+        for number in range(50):
+            project.write("f0.py", str(number))
+            project.write("f1.py", str(number))
+            later(0.02)
+        project.wait_for_text("f0.py", "49")
+        assert "waiting for the process to end" not in it.text()
+        it.end()
+
+
 @pytest.mark.parametrize("pause", [0.0, 0.02, 0.08])
 def test_a_formatter_over_60_files_is_few_restarts(pause: float, project: Project) -> None:
     """One restart if it is quick; if it takes its time for each file, one more at most, for the first file alone, and

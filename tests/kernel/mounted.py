@@ -120,6 +120,23 @@ def arrive(base: Path, backend: str) -> dict[str, Any]:
     }
 
 
+def covered(base: Path, backend: str) -> dict[str, Any]:
+    """A file system is mounted over the root itself, changed, and goes again."""
+    tree = base / "tree"
+    tree.mkdir()
+    (tree / "below").write_text("1")
+    mirror = combined(tree, backend)
+    mount("-t", "tmpfs", "none", str(tree))
+    (tree / "above").write_text("1")
+    arrived = settled(mirror)
+    (tree / "above").write_text("2")
+    changed = settled(mirror)
+    held = subprocess.run(["umount", str(tree)], check=False).returncode
+    gone = settled(mirror)
+    (tree / "below").write_text("2")
+    return {"arrived": arrived, "changed": changed, "held": held, "gone": gone, "after": settled(mirror)}
+
+
 def otherside(base: Path, backend: str) -> dict[str, Any]:
     """What is mounted in the tree is changed from both sides. An overlay that says it is NFS, and its lower layer."""
     tree, lower = base / "tree", base / "lower"
@@ -186,6 +203,6 @@ def layered(base: Path, backend: str) -> dict[str, Any]:
 if __name__ == "__main__":
     name, _, backend = sys.argv[1].partition("_")
     base = Path(sys.argv[2])
-    scenarios = {"twice": twice, "circle": circle, "arrive": arrive, "otherside": otherside}
-    scenarios |= {"layered": layered, "switch": switch}
+    found = (twice, circle, arrive, covered, otherside, layered, switch)
+    scenarios = {scenario.__name__: scenario for scenario in found}
     json.dump(unmount(base) if name == "unmount" else scenarios[name](base, backend), sys.stdout)

@@ -126,7 +126,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     it = World(tmp_path)
     yield it
     it.backend.close()
-    eventually(lambda: all(state(pid) in ("", "Z") or _reaped(pid) for pid in it.near.pids), what="an end")
+    eventually(lambda: all(_reaped(pid) for pid in it.near.pids), what="an end")
 
 
 def _reaped(pid: int) -> bool:
@@ -257,6 +257,20 @@ def test_silence_is_told_once_and_so_is_its_end(world: World) -> None:
     world.hears(world.far / "f")
     assert world.notices[-1] == f"{world.far} (nfs4) answers again: what changed on it meanwhile is told now"
     assert world.near.pids == [pid]
+
+
+def test_a_helper_that_was_killed_is_followed_by_another_in_time(world: World) -> None:
+    """Whoever waits for nothing else is told when, and what changed meanwhile is told."""
+    world.start()
+    (pid,) = world.near.pids
+    os.kill(pid, signal.SIGKILL)
+    world.until(lambda: world.helper.fileno() == -1)
+    (world.far / "f").write_text("1")
+    due = world.backend.deadline()
+    assert due is not None
+    world.read(due)
+    assert len(world.near.pids) == 2
+    world.hears(world.far / "f")
 
 
 def test_a_helper_that_hangs_is_given_up_when_its_mount_is_gone(world: World) -> None:

@@ -1,115 +1,68 @@
-"""Polling where the kernel does not say what is there, and where others tell of the same files."""
+"""How often the backend that polls looks."""
 
 from __future__ import annotations
 
-import errno
-import os
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from autoreload.core.change import Change, Kind
+from autoreload.linux.clock import file_time
+from autoreload.watch import polling
 from autoreload.watch.backend import Root
-from autoreload.watch.known import Known
-from autoreload.watch.polling import PollingBackend
-from tests.kernel.mirror import Everything, quiet_moment
-
-OTHERS = "acdefghijklm"
-BROKEN = [errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTCONN]
+from autoreload.watch.polling import INTERVAL, SHARE, WAITED, PollingBackend
+from tests.kernel.mirror import Everything
 
 
-class Poll:
-    """A tree that is polled, by a clock that is ahead."""
+class Clock:
+    """The clocks, but for what `Slow` makes pass."""
 
-    def __init__(self, tree: Path) -> None:
-        self.backend = PollingBackend([Root(str(tree))], Everything(), 1 << 62)
-        self.clock = time.monotonic()
-        self.look()
+    def __init__(self) -> None:
+        self.waited = self.worked = 0.0
 
-    def look(self) -> set[tuple[Kind, str]]:
-        """Look at everything once; what is told."""
-        self.clock += 1000
-        told = self.backend.read(self.clock)
-        while self.backend.deadline() == 0.0:
-            told += self.backend.read(self.clock)
-        return {(change.kind, change.path) for change in told}
+    def monotonic(self) -> float:
+        """Seconds."""
+        return time.monotonic() + self.waited + self.worked
+
+    def thread_time(self) -> float:
+        """Of work alone."""
+        return self.worked
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Some folders, one of them in another."""
-    for name in (*(f"{each}/f" for each in OTHERS), "b/f", "b/deep/f"):
-        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "tree" / name).write_text("old")
-    return tmp_path / "tree"
+class Slow(Everything):
+    """To list a folder takes a while."""
+
+    def __init__(self, clock: Clock, waits: float, works: float) -> None:
+        super().__init__()
+        self.clock, self.waits, self.works = clock, waits, works
+
+    def listed(self, directory: str, names: object) -> None:
+        """Once for each folder."""
+        self.clock.waited += self.waits
+        self.clock.worked += self.works
 
 
-@pytest.fixture
-def fail(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Lets no folder at one of these paths be listed any more."""
-    scandir = os.scandir
-
-    def make(code: int, *paths: Path) -> None:
-        def failing(path: Any) -> Any:
-            if path in {str(each) for each in paths}:
-                raise OSError(code, os.strerror(code), path)
-            return scandir(path)
-
-        monkeypatch.setattr(os, "scandir", failing)
-
-    return make
+def pause(tree: Path, monkeypatch: pytest.MonkeyPatch, waits: float, works: float) -> float:
+    """Seconds from one look to the next."""
+    clock = Clock()
+    monkeypatch.setattr(polling, "time", clock)
+    backend = PollingBackend([Root(str(tree))], Slow(clock, waits, works), file_time())
+    now = 0.0
+    backend.read(now)
+    while backend.deadline() == 0.0:
+        backend.read(now)
+    backend.close()
+    return backend.deadline() or 0.0
 
 
-@pytest.mark.parametrize("code", BROKEN, ids=errno.errorcode.get)
-def test_what_cannot_be_looked_at_is_not_taken_for_gone(code: int, tree: Path, fail: Callable[..., None]) -> None:
-    """Neither it nor what is below; all else is looked at. Nothing is certain until it can be looked at again."""
-    poll = Poll(tree)
-    certain = poll.backend.told_until()
-    quiet_moment()
-    fail(code, tree / "b")
-    for name in (*OTHERS, "b", "b/deep"):
-        (tree / name / "f").unlink()
-
-    assert poll.look() == {(Kind.VANISHED, str(tree / name / "f")) for name in OTHERS}
-    assert poll.backend.told_until() == certain
-    fail(code)
-    assert poll.look() == {(Kind.VANISHED, str(tree / name / "f")) for name in ("b", "b/deep")}
-    assert poll.backend.told_until() > certain
+def test_looking_takes_two_percent_of_a_processor_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is done every second at most."""
+    assert pause(tmp_path, monkeypatch, 0.0, 0.0) == pytest.approx(INTERVAL, abs=0.1)
+    assert pause(tmp_path, monkeypatch, 0.0, 3.0) == pytest.approx((SHARE - 1) * 3.0, rel=0.05)
 
 
-def test_a_root_that_cannot_be_looked_at_is_not_taken_for_gone(tree: Path, fail: Callable[..., None]) -> None:
-    """Not a file of it."""
-    poll = Poll(tree)
-    fail(errno.EMFILE, tree)
-    assert poll.look() == set()
-    fail(errno.EMFILE)
-    (tree / "b" / "f").unlink()
-    assert poll.look() == {(Kind.VANISHED, str(tree / "b" / "f"))}
-
-
-def test_of_a_large_folder_thousands_of_changes_are_noted_at_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What others tell of is no news any more; to note that takes a time that grows with their number only."""
-    for number in range(5000):
-        (tree / "a" / str(number)).touch()
-    poll = Poll(tree)
-    told = []
-    for number in range(5000):
-        (tree / "a" / str(number)).write_text("new")
-        told.append(Change(Kind.WRITTEN, str(tree / "a" / str(number))))
-    (tree / "a" / "0").unlink()
-    told.append(Change(Kind.VANISHED, str(tree / "a" / "0")))
-    unpacked: list[str] = []
-    get = Known.get
-
-    def counted(known: Known[Any], path: str) -> Any:
-        unpacked.append(path)
-        return get(known, path)
-
-    monkeypatch.setattr(Known, "get", counted)
-    poll.backend.note(told)
-
-    assert unpacked == [str(tree / "a")]
-    assert poll.look() == set()
+def test_a_file_system_that_did_not_answer_for_an_hour_is_looked_at_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To wait is no work: else it would not be looked at for two days."""
+    assert pause(tmp_path, monkeypatch, 3600.0, 0.0) <= SHARE * WAITED

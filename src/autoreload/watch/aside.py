@@ -146,8 +146,8 @@ class AsideBackend:
 
     def deadline(self) -> float | None:
         """The earliest."""
-        times = [helper.deadline() for helper in self._helpers()] if self._known else []
-        return min((time for time in (*times, self._inner.deadline()) if time is not None), default=None)
+        times = [self._inner.deadline(), *(helper.deadline() for helper in self._helpers())]
+        return min((time for time in times if time is not None), default=None)
 
     def read(self, now: float) -> list[Change]:
         """What all have to tell."""
@@ -157,8 +157,8 @@ class AsideBackend:
                 self._inner.mounted(path)
             self._register()
         changes = self._inner.read(now)
-        if self._known or self._aside.helpers:
-            for helper in self._helpers():
+        if helpers := self._helpers():
+            for helper in helpers:
                 changes += helper.read(now)
                 self._notices += helper.notices()
             self._aside.leaving = [helper for helper in self._aside.leaving if not helper.over]

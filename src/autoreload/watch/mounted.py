@@ -134,7 +134,8 @@ class Mounted(MountsWatch):
         self.update()
 
     def update(self) -> list[str]:
-        """Look again. Where something was mounted or unmounted below the roots, as paths below them."""
+        """Look again. Where something was mounted or unmounted below the roots, as paths below them; a root itself, if
+        it is on another mount now."""
         full = self._table()
         table = [mount for mount in full if not any(is_below(mount.point, point) for point in self._aside)]
         stops = self._aside or fences(full)
@@ -145,6 +146,8 @@ class Mounted(MountsWatch):
             if any(is_below(real, point) for point in self._aside):
                 continue
             around = mount_of(real, table)
+            if around is not None:
+                points[root.path] = around.id
             if around is not None and has_another_side(around, stops):
                 self.remote[root] = around
             if root.single:

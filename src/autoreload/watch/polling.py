@@ -25,6 +25,9 @@ INTERVAL = 1.0
 """s from one look to the next at least."""
 SHARE = 50
 """And so many times what a look takes: at most 2 % of a core."""
+WAITED = 0.1
+"""s that a slice counts for at most if it took longer without any work: it waited for a file system that did not answer
+for a while, and when that is over nobody wants to wait 50 times as long."""
 LIVELY = 30.0
 """s after a change in which it looks more often, as the next one is likely to come soon."""
 LIVELY_INTERVAL = 0.25
@@ -84,14 +87,14 @@ class PollingBackend:
                 return self._outbox.take()
             self._pass, self._took = self._look_at_all(), 0.0
             self._began = file_time()
-        began = time.monotonic()
+        began, worked = time.monotonic(), time.thread_time()
         for _ in self._pass:
             if time.monotonic() - began >= SLICE:
-                self._took += time.monotonic() - began
                 break
         else:
-            self._took += time.monotonic() - began
             self._pass = None
+        self._took += max(time.thread_time() - worked, min(time.monotonic() - began, WAITED))
+        if self._pass is None:
             if not any(tree.away for tree in self._trees.values()):
                 self._told = self._began
             if all(tree.since is None or tree.away for tree in self._trees.values()):  # else some were added meanwhile
