@@ -80,7 +80,7 @@ class Places:
     """All that is known of directories."""
 
     def __init__(self, interest: Interest, anchors: list[Anchor], fences: Collection[str] = ()) -> None:
-        """`fences`: mount points that must not be touched, see fences.py."""
+        """`fences`: mount points that must not be touched, see mounted.py."""
         self.interest = interest
         self.anchors = anchors
         self.fences = fences

@@ -55,10 +55,6 @@ class Walk:
         if visit.told or visit.aliases:
             self._todo.append(visit)
 
-    def clear(self) -> None:
-        """Nothing is to be visited any more."""
-        self._todo.clear()
-
     def step(self, until: float) -> None:
         """Visit until there is nothing to visit, or it is `until` (monotonic s); one folder at least."""
         self.starved = False
