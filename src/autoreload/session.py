@@ -87,6 +87,8 @@ class Session:
         self._slow_stop_at: float | None = None
         self._recheck_at: float | None = None
         self._changed_at = 0.0
+        self._found_at = 0
+        """When a change was found by looking that no start has been made for, in file time (ns); 0: none was."""
         self._stopped = False
         """Has the command been stopped so that it can be started again? Then it will be, whatever is found out."""
         self._weakness_told = False
@@ -284,6 +286,8 @@ class Session:
                 self._report.own_write(path)
         if counts:
             self._changed_at = now
+            if change.synthesized:
+                self._found_at = file_time()
             self._habits.changed(path)
             self._debounce.add(change, now)
         elif change.kind not in (Kind.OPENED, Kind.MODIFIED):
@@ -298,8 +302,18 @@ class Session:
     def _hear_debounce(self, now: float) -> None:
         before = self._checks.phase
         committed = self._stopped or self._lifecycle.state is life.State.STOPPING
-        if self._checks.look(now, committed) is not before:
+        if self._checks.look(now, committed, self._is_searching) is not before:
             self._handle(life.Changing(self._checks.phase), now)
+
+    @property
+    def _is_searching(self) -> bool:
+        """Who polls finds a checkout piece by piece: what has been told ends the burst once a look that began later has
+        found nothing more. For one file the present look is enough."""
+        if not self._found_at:
+            return False
+        if len(self._debounce.changed()) > 1:
+            return 0 < self._backend.told_until() < self._found_at
+        return self._backend.deadline() == 0.0
 
     def _hear_runner(self, told: list[events.Event], now: float) -> None:
         for event in told:
@@ -366,6 +380,7 @@ class Session:
         self._checks.started()
         self._run = action.run
         self._slow_stop_at = None
+        self._found_at = 0
         self._stopped = False
         self._told.clear()
         self._content_told = False
