@@ -305,8 +305,10 @@ class Content:
                     yield ""
             except NotADirectoryError:
                 yield folder
+            except (FileNotFoundError, PermissionError):
+                continue  # nothing is there; nothing of it is heard of, unless it is told as new
             except OSError:
-                continue
+                self._partial = True  # no descriptor is left, or the disk is broken
 
     # -- comparing -----------------------------------------------------------------------------------------------------
     def unchanged(self, paths: Sequence[str], clock: Callable[[], float], until: float) -> tuple[list[str], bool]:
@@ -348,11 +350,10 @@ def scan(folder: str, is_beyond: Callable[[str], bool] = _nowhere) -> Iterator[E
     with os.scandir(folder) as entries:
         for entry in entries:
             is_link = entry.is_symlink()
-            if is_link and is_beyond(entry.path):
-                yield entry.name, False, True
-            elif entry.is_dir():
-                yield entry.name, True, is_link
-            elif entry.is_file():
-                yield entry.name, False, is_link
-            else:
-                yield "", False, is_link
+            try:
+                hidden = is_link and is_beyond(entry.path)
+                is_folder = not hidden and entry.is_dir()
+                is_file = hidden or (not is_folder and entry.is_file())
+            except OSError:  # nobody can tell where it leads: a loop, a file in the middle of the way
+                is_folder, is_file = False, True
+            yield entry.name if is_folder or is_file else "", is_folder, is_link

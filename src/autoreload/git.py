@@ -88,5 +88,5 @@ def _time(path: str) -> int:
     """When it was changed last; 0 if it is not there."""
     try:
         return os.lstat(path).st_ctime_ns
-    except OSError:
+    except (OSError, ValueError):  # a path with a zero byte, from a `.git` that is no file of Git's
         return 0

@@ -222,7 +222,7 @@ class Session:
         if _is_due(self._recheck_at, now):
             self._recheck_at = None
             if self._scope.recheck():
-                self._backend.rejudge()
+                self._rejudge()
         if _is_due(self._slow_stop_at, now):
             self._slow_stop_at = None
             if not self._lifecycle.ending:
@@ -257,17 +257,21 @@ class Session:
         if changes and self._scope.unsure:
             self._recheck_at = now + RECHECK
             if self._scope.recheck():
-                self._backend.rejudge()
+                self._rejudge()
         for change in changes:
             self._hear_change(change, now)
+
+    def _rejudge(self) -> None:
+        """Other folders matter from here on, of whose files nothing was heard so far."""
+        self._backend.rejudge()
+        if self._content is not None:
+            self._content.forget()
 
     def _hear_change(self, change: Change, now: float) -> None:
         """From the backend through the filter to the debounce."""
         path = change.path
         if self._scope.reread(path):
-            self._backend.rejudge()
-            if self._content is not None:
-                self._content.forget()
+            self._rejudge()
         if self._content is not None:
             self._content.heard(change)
         if path.endswith(SOURCES):

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests import denied
+from tests.kernel.mirror import maker
 
 ROOT = Path(__file__).parents[2]
 UNSHARE = ["unshare", "--user", "--map-root-user"]
@@ -119,6 +120,14 @@ def test_a_moment_without_descriptors_loses_nothing(tree: Path) -> None:
     found = run([], "starved", tree)
     assert found["wrong"] == []
     assert found["deadline"] > 0
+
+
+def test_a_moment_without_descriptors_loses_nothing_of_what_fanotify_tells(tree: Path) -> None:
+    """It names directories by handles, and to look one up takes a descriptor."""
+    maker("fanotify")
+    found = run([], "handles", tree)
+    assert found["silent"] == []
+    assert found["deadline"] > 0.0
 
 
 @pytest.mark.skipif(not denied.supported(), reason="needs the system call numbers of this machine")

@@ -82,6 +82,8 @@ def test_what_is_no_repository_is_passed_over(tree: Path) -> None:
     (tree / "deep" / ".git").write_bytes(b"\xff\xfe what is that\n")
     (tree / "deep" / "er" / ".git").symlink_to("nowhere")
     assert asked(tree) == NOT_AT_WORK
+    (tree / "deep" / ".git").write_bytes(b"gitdir: no\0where\n")
+    assert asked(tree) == NOT_AT_WORK
 
 
 def test_many_changed_folders_are_not_all_asked_about(tree: Path) -> None:
