@@ -347,13 +347,14 @@ def inode(path: str) -> tuple[int, int] | None:
 
 def scan(folder: str, is_beyond: Callable[[str], bool] = _nowhere) -> Iterator[Entry]:
     """What is in a folder. A link to where nobody should look is taken for one to a file."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            is_link = entry.is_symlink()
-            try:
-                hidden = is_link and is_beyond(entry.path)
-                is_folder = not hidden and entry.is_dir()
-                is_file = hidden or (not is_folder and entry.is_file())
-            except OSError:  # nobody can tell where it leads: a loop, a file in the middle of the way
-                is_folder, is_file = False, True
-            yield entry.name if is_folder or is_file else "", is_folder, is_link
+    with os.scandir(folder) as found:
+        entries = list(found)  # a folder that is held open cannot be unmounted
+    for entry in entries:
+        is_link = entry.is_symlink()
+        try:
+            hidden = is_link and is_beyond(entry.path)
+            is_folder = not hidden and entry.is_dir()
+            is_file = hidden or (not is_folder and entry.is_file())
+        except OSError:  # nobody can tell where it leads: a loop, a file in the middle of the way
+            is_folder, is_file = False, True
+        yield entry.name if is_folder or is_file else "", is_folder, is_link
