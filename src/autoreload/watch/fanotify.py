@@ -35,6 +35,7 @@ from autoreload.linux.fanotify import (
 )
 from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.cover import Cover
+from autoreload.watch.drain import drain
 from autoreload.watch.file_events import FileEvents
 from autoreload.watch.mounted import is_beyond, real_path
 from autoreload.watch.notices import unreadable_notice
@@ -267,18 +268,7 @@ class FanotifyBackend:
     # -- events --------------------------------------------------------------------------------------------------
 
     def _drain(self) -> tuple[list[Event], int]:
-        """Events; and the time before the queue was found to be empty (CLOCK_REALTIME_COARSE, ns), else 0."""
-        events: list[Event] = []
-        size = 0
-        while size < BATCH:
-            moment = file_time()
-            try:
-                data = self._kernel.read(BATCH)
-            except BlockingIOError:
-                return events, moment
-            size += len(data)
-            events += parse(data)
-        return events, 0
+        return drain(self._kernel.read, parse, BATCH)
 
     def _handle(self, events: list[Event], now: float) -> bool:
         """First what they say of directories, then of files: where a file is depends on the former. Was any moved?"""
