@@ -16,6 +16,8 @@ from autoreload.core.debounce import Debounce, Phase
 
 SLOW_GIT = 1.0
 """A restart that waits so long for Git is told of, seconds."""
+LONGEST_SEARCH = 3.0
+"""A restart is put off for so long until everything has been looked at, seconds."""
 SLICE = 0.01
 """The contents of a large burst are compared for so long before everybody is heard again, seconds."""
 _DUE = (Phase.CERTAIN, Phase.SETTLED)
@@ -51,18 +53,22 @@ class Checks:
         """How far the present burst was when it was looked at last."""
         self._comparing = False
         self._tell_git_at: float | None = None
+        self._search_until: float | None = None
 
     def compare_with(self, content: Content) -> None:
         """From here on, what is as it was is no reason for a start."""
         self._content = content
 
-    def look(self, now: float, committed: bool) -> Phase:
-        """How far the burst is at `now` (monotonic seconds). `committed`: there will be a start, whatever is found."""
+    def look(self, now: float, committed: bool, searching: bool = False) -> Phase:
+        """How far the burst is at `now` (monotonic seconds). `committed`: there will be a start, whatever is found.
+        `searching`: changes are being found by looking at the disk, and there may be more of them."""
         for path in self._debounce.take_unmade():
             self._explain(Change(Kind.VANISHED, path), "it was not there before either")
         phase = self._debounce.phase(now)
         if self._debounce.patience or (phase in _DUE and phase is not self.phase):
             phase = self._ask_git(now)
+        if phase in _DUE and searching and not committed and now < self._search_ends(now):
+            phase = Phase.CHANGING
         self._comparing = False
         if phase in _DUE and phase is not self.phase and not committed:
             phase = self._compare(phase, now)
@@ -72,13 +78,18 @@ class Checks:
     def started(self) -> None:
         """A start is made, and the next burst begins."""
         self.phase = Phase.QUIET
-        self._tell_git_at = None
+        self._tell_git_at = self._search_until = None
 
     def deadline(self) -> float | None:
         """When `phase` wants to be asked again (monotonic seconds); None: no need."""
         if self._comparing:
             return 0.0
         return self._debounce.deadline() if self.phase is not Phase.SETTLED else None
+
+    def _search_ends(self, now: float) -> float:
+        if self._search_until is None:
+            self._search_until = now + LONGEST_SEARCH
+        return self._search_until
 
     def _ask_git(self, now: float) -> Phase:
         quiet, sign = self.at_work(self._debounce.changed(), time.time_ns())

@@ -84,10 +84,12 @@ class Elsewhere(content.Disk, scope.Disk):
 
     def at_work(self, paths: Iterable[str], now: int) -> git.AtWork:
         """See `git.at_work`."""
+        if not self.aside.helpers:
+            return git.at_work(paths, now, self.aside.is_beyond)
         longest = git.NOT_AT_WORK
         for helper, some in _shared_out(paths, self.aside.of):
             if helper is None:
-                longest = max(longest, git.at_work(some, now))
+                longest = max(longest, git.at_work(some, now, self.aside.is_beyond))
             else:
                 found: Any = helper.call("at_work", some[: git.MOST_FOLDERS], now, default=git.NOT_AT_WORK)
                 longest = max(longest, git.AtWork(*found))
@@ -97,18 +99,32 @@ class Elsewhere(content.Disk, scope.Disk):
         self, sources: Iterable[str], environ: Mapping[str, str], directory: str
     ) -> Sequence[bytecode.Failure]:
         """See `process.bytecode.remove_stale`."""
+        if not self.aside.points:
+            return bytecode.remove_stale(sources, environ, directory)
         failures: list[bytecode.Failure] = []
-        paths = list(sources)
-        unasked = [path for path in paths if self.aside.is_beyond(path) and self.aside.behind(path) is None]
-        failures += [bytecode.Failure(path, errno.ETIMEDOUT) for path in unasked]
-        for helper, some in _shared_out((path for path in paths if path not in unasked), self.aside.behind):
+        near, far = self._told_apart(sources)
+        failures += bytecode.remove_stale(near, environ, directory, self.aside.is_beyond)
+        for helper, some in _shared_out(far, self.aside.behind):
             if helper is None:
-                failures += bytecode.remove_stale(some, environ, directory, self.aside.is_beyond)
+                failures += [bytecode.Failure(path, errno.ETIMEDOUT) for path in some]
                 continue
             silence = [(path, errno.ETIMEDOUT) for path in some[:1]]
             said: Any = helper.call("remove_stale", some, dict(environ), directory, default=silence)
             failures += [bytecode.Failure(*failure) for failure in said]
         return failures
+
+    def _told_apart(self, paths: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Those that may be looked at here, and those that lead to where nobody should look."""
+        near: list[str] = []
+        far: list[str] = []
+        beyond: dict[str, bool] = {}
+        for path in paths:
+            folder = os.path.dirname(path)
+            if folder not in beyond:  # a checkout may change thousands of files in one
+                beyond[folder] = self.aside.is_beyond(folder)
+            is_far = beyond[folder] or (os.path.islink(path) and self.aside.is_beyond(path))
+            (far if is_far else near).append(path)
+        return near, far
 
     # -- for the helpers ---------------------------------------------------------------------------------------------
 

@@ -94,6 +94,8 @@ class Session:
         self._slow_stop_at: float | None = None
         self._recheck_at: float | None = None
         self._changed_at = 0.0
+        self._found_at = 0
+        """When a change was found by looking that no start has been made for, in file time (ns); 0: none was."""
         self._stopped = False
         """Has the command been stopped so that it can be started again? Then it will be, whatever is found out."""
         self._weakness_told = False
@@ -227,7 +229,7 @@ class Session:
         if _is_due(self._recheck_at, now):
             self._recheck_at = None
             if self._scope.recheck():
-                self._backend.rejudge()
+                self._rejudge()
         if _is_due(self._slow_stop_at, now):
             self._slow_stop_at = None
             if not self._lifecycle.ending:
@@ -262,17 +264,21 @@ class Session:
         if changes and self._scope.unsure:
             self._recheck_at = now + RECHECK
             if self._scope.recheck():
-                self._backend.rejudge()
+                self._rejudge()
         for change in changes:
             self._hear_change(change, now)
+
+    def _rejudge(self) -> None:
+        """Other folders matter from here on, of whose files nothing was heard so far."""
+        self._backend.rejudge()
+        if self._content is not None:
+            self._content.forget()
 
     def _hear_change(self, change: Change, now: float) -> None:
         """From the backend through the filter to the debounce."""
         path = change.path
         if self._scope.reread(path):
-            self._backend.rejudge()
-            if self._content is not None:
-                self._content.forget()
+            self._rejudge()
         if self._content is not None:
             self._content.heard(change)
         if path.endswith(SOURCES):
@@ -287,6 +293,8 @@ class Session:
                 self._report.own_write(path)
         if counts:
             self._changed_at = now
+            if change.synthesized:
+                self._found_at = file_time()
             self._habits.changed(path)
             self._debounce.add(change, now)
         elif change.kind not in (Kind.OPENED, Kind.MODIFIED):
@@ -301,8 +309,18 @@ class Session:
     def _hear_debounce(self, now: float) -> None:
         before = self._checks.phase
         committed = self._stopped or self._lifecycle.state is life.State.STOPPING
-        if self._checks.look(now, committed) is not before:
+        if self._checks.look(now, committed, self._is_searching) is not before:
             self._handle(life.Changing(self._checks.phase), now)
+
+    @property
+    def _is_searching(self) -> bool:
+        """Who polls finds a checkout piece by piece: what has been told ends the burst once a look that began later has
+        found nothing more. For one file the present look is enough."""
+        if not self._found_at:
+            return False
+        if len(self._debounce.changed()) > 1:
+            return 0 < self._backend.told_until() < self._found_at
+        return self._backend.deadline() == 0.0
 
     def _hear_runner(self, told: list[events.Event], now: float) -> None:
         for event in told:
@@ -371,6 +389,7 @@ class Session:
         self._checks.started()
         self._run = action.run
         self._slow_stop_at = None
+        self._found_at = 0
         self._stopped = False
         self._told.clear()
         self._content_told = False

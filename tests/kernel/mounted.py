@@ -120,6 +120,23 @@ def arrive(base: Path, backend: str) -> dict[str, Any]:
     }
 
 
+def covered(base: Path, backend: str) -> dict[str, Any]:
+    """A file system is mounted over the root itself, changed, and goes again."""
+    tree = base / "tree"
+    tree.mkdir()
+    (tree / "below").write_text("1")
+    mirror = combined(tree, backend)
+    mount("-t", "tmpfs", "none", str(tree))
+    (tree / "above").write_text("1")
+    arrived = settled(mirror)
+    (tree / "above").write_text("2")
+    changed = settled(mirror)
+    held = subprocess.run(["umount", str(tree)], check=False).returncode
+    gone = settled(mirror)
+    (tree / "below").write_text("2")
+    return {"arrived": arrived, "changed": changed, "held": held, "gone": gone, "after": settled(mirror)}
+
+
 def otherside(base: Path, backend: str) -> dict[str, Any]:
     """What is mounted in the tree is changed from both sides. An overlay that says it is NFS, and its lower layer."""
     tree, lower = base / "tree", base / "lower"
@@ -138,6 +155,25 @@ def otherside(base: Path, backend: str) -> dict[str, Any]:
     (tree / "beside").write_text("3")
     first = [f"{kind} {path}" for kind, path in mirror.kinds(mirror.read())]
     return {"there": there, "here": first, "again": settled(mirror), "notices": notices}
+
+
+def switch(base: Path, backend: str) -> dict[str, Any]:
+    """The limit of watches is reached, so `backend` takes over, which does not cover an overlay in the tree."""
+    tree, lower = base / "tree", base / "lower"
+    for folder in tree / "m", lower / "d", base / "upper", base / "work":
+        folder.mkdir(parents=True)
+    (lower / "d" / "f").write_text("1")
+    layers = f"lowerdir={lower},upperdir={base / 'upper'},workdir={base / 'work'}"
+    mount("-t", "overlay", "disk", "-o", layers, str(tree / "m"))
+    mirror = combined(tree, "auto", {"disk": "ext4"})
+    combination = mirror.backend
+    assert isinstance(combination, CombinedBackend)
+    assert combination._inotify is not None
+    combination._inotify._forest.limited = 1
+    settled(mirror)
+    assert combination._fanotify is not None, backend
+    (tree / "m" / "d" / "f").write_text("22")
+    return {"changed": settled(mirror)}
 
 
 def layered(base: Path, backend: str) -> dict[str, Any]:
@@ -167,5 +203,6 @@ def layered(base: Path, backend: str) -> dict[str, Any]:
 if __name__ == "__main__":
     name, _, backend = sys.argv[1].partition("_")
     base = Path(sys.argv[2])
-    scenarios = {"twice": twice, "circle": circle, "arrive": arrive, "otherside": otherside, "layered": layered}
+    found = (twice, circle, arrive, covered, otherside, layered, switch)
+    scenarios = {scenario.__name__: scenario for scenario in found}
     json.dump(unmount(base) if name == "unmount" else scenarios[name](base, backend), sys.stdout)

@@ -15,6 +15,7 @@ import pytest
 
 from autoreload.core.change import Kind
 from autoreload.linux.mounts import mounts
+from autoreload.watch import linked
 from autoreload.watch.fence import Fence
 from tests.kernel.linked import BACKENDS, Through
 from tests.kernel.mirror import Everything, Writer, maker, quiet_moment, wait_for
@@ -297,6 +298,22 @@ def test_a_swapped_link_leads_to_another_release(
     assert there(told(through, tree)) == {"current/app/both.py"}
     put(releases / "41" / "app" / "both.py")
     assert told(through, tree) == {}
+
+
+def test_the_link_that_is_made_for_a_swap_is_not_told_of(
+    watch: Watch, tree: Path, releases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ln -sfn` makes one with a name that nobody knows, and renames it."""
+    monkeypatch.setattr(linked, "PASSING", 0.5)
+    link(tree / "current", "../releases/41")
+    through = watch(tree)
+    (tree / "CuFSCN0m").symlink_to("../releases/42")
+    for _ in range(5):
+        through.read()
+    (tree / "CuFSCN0m").rename(tree / "current")
+    said = told(through, tree)
+    assert "current/only42.py" in there(said)
+    assert not [path for path in said if path.startswith("CuFSCN0m/")]
 
 
 @pytest.mark.parametrize("swap", [by_rename, by_unlink])

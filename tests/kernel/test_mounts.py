@@ -91,12 +91,28 @@ def test_a_mount_that_comes_while_it_runs_is_noticed(run: Any, backend: str) -> 
     assert found["after"][-1] == "written d/m/after"
 
 
+@pytest.mark.parametrize("backend", ["inotify", "fanotify"])
+def test_a_mount_over_the_root_itself_is_noticed(run: Any, backend: str) -> None:
+    """The path leads to another folder from then on."""
+    found = run(f"covered_{backend}")
+    assert "appeared above" in found["arrived"]
+    assert found["changed"][-1] == "written above"
+    assert found["held"] == 0
+    assert "vanished above" in found["gone"]
+    assert found["after"][-1] == "written below"
+
+
 def test_what_fanotify_does_not_cover_is_polled(run: Any) -> None:
     """An overlay below the root gives no handles: changes in it are told by the next look, those beside it at once."""
     found = run("otherside_fanotify")
     assert found["there"] == ["appeared m/d/f"]
     assert found["here"][-1] == "written beside"
     assert set(found["again"]) == {"appeared m/here", "appeared m/new/f"}
+
+
+def test_what_is_not_covered_is_polled_also_when_fanotify_takes_over(run: Any) -> None:
+    """Else nothing of it would be told any more."""
+    assert run("switch_fanotify")["changed"] == ["appeared m/d/f"]
 
 
 def test_on_a_remote_file_system_both_sides_are_noticed(run: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoreload.watch.tree import AS_NEW, Look, Node
+from autoreload.watch.tree import AS_NEW, LARGE, Look, Node
 
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=4)
 
@@ -35,6 +35,22 @@ def test_what_events_said_is_folded_in_before_it_grows() -> None:
         node.note(f"f{number}", False)
     assert node.known() == ["stays"]
     assert len(node._since or ()) < 100
+
+
+def test_two_large_folders_that_are_emptied_in_turns_are_what_is_left_in_them() -> None:
+    """Their names are looked up in a set, of which there is one at a time."""
+    names = [f"file{number}.py" for number in range(2000)]
+    nodes = [Node("", None, 1), Node("", None, 2)]
+    for node in nodes:
+        node.set_names(names)
+        assert sum(map(len, names)) > LARGE
+    for number in range(0, 2000, 3):
+        for node in nodes:
+            assert node.note(names[number], False)
+            assert not node.note(names[number], False)
+            assert not node.note(names[number - 1], number == 0 or (number - 1) % 3 != 0)
+    for node in nodes:
+        assert sorted(node.known()) == sorted(name for number, name in enumerate(names) if number % 3)
 
 
 def test_names_that_contain_one_another_are_not_confused() -> None:

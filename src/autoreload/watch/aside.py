@@ -13,7 +13,7 @@ from autoreload.watch.farside import Near
 from autoreload.watch.helper import Helper
 from autoreload.watch.linked import LinkedBackend
 from autoreload.watch.links import Links
-from autoreload.watch.mounted import MountsWatch, fences, real_path
+from autoreload.watch.mounted import MountsWatch, fences, is_beyond, real_path
 
 
 class Fenced:
@@ -102,7 +102,7 @@ class Aside:
 
     def is_beyond(self, path: str) -> bool:
         """Does this path lead to where nobody should look, be it by links?"""
-        return bool(self.points) and any(is_below(real_path(path, self.points), point) for point in self.points)
+        return is_beyond(path, self.points)
 
 
 def _roots(concerned: dict[int, tuple[Mount, list[Root]]], number: int) -> list[Root]:
@@ -146,8 +146,8 @@ class AsideBackend:
 
     def deadline(self) -> float | None:
         """The earliest."""
-        times = [helper.deadline() for helper in self._helpers()] if self._known else []
-        return min((time for time in (*times, self._inner.deadline()) if time is not None), default=None)
+        times = [self._inner.deadline(), *(helper.deadline() for helper in self._helpers())]
+        return min((time for time in times if time is not None), default=None)
 
     def read(self, now: float) -> list[Change]:
         """What all have to tell."""
@@ -157,8 +157,8 @@ class AsideBackend:
                 self._inner.mounted(path)
             self._register()
         changes = self._inner.read(now)
-        if self._known or self._aside.helpers:
-            for helper in self._helpers():
+        if helpers := self._helpers():
+            for helper in helpers:
                 changes += helper.read(now)
                 self._notices += helper.notices()
             self._aside.leaving = [helper for helper in self._aside.leaving if not helper.over]

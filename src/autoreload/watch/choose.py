@@ -1,8 +1,8 @@
 """Which backend: the one that was asked for, or the best that works here.
 
 `auto` is inotify as long as its watches suffice, though fanotify would be there at once in a tree of any size. The
-latter hears of every write to the whole file system, and so wakes autoreload for what strangers do (docs/benchmarks.md
-has figures). It takes over where the limit of watches is reached, or where there is no inotify.
+latter hears of every write to the whole file system, and so wakes autoreload for what strangers do
+(docs/how-it-works.md has figures). It takes over where the limit of watches is reached, or where there is no inotify.
 
 What was asked for and does not work is no reason to end: the same pyproject.toml serves root and others.
 """

@@ -24,6 +24,9 @@ from autoreload.watch.tree import AS_NEW, Look
 
 SLICE = 0.005
 """s of looking up links in one `read`."""
+PASSING = 0.003
+"""s until a link that was made just now is followed. Whoever swaps one (`ln -sfn`) makes another one beside it and
+renames that: it is gone by then."""
 
 
 class Inner(Backend, Protocol):
@@ -90,6 +93,8 @@ class LinkedBackend:
         self._due: list[str] = []
         """Links to be looked up, the last one first."""
         self._limit_told = False
+        self._not_before = 0.0
+        """When the links that wait may be looked up (monotonic s)."""
         self._epoll: select.epoll | None = None
         if self._main.fileno() >= 0:
             self._epoll = select.epoll()
@@ -105,7 +110,7 @@ class LinkedBackend:
         """The earliest."""
         times = [time for time in (part.deadline() for part in self._all()) if time is not None]
         if self._waits and not self._is_busy(self._main):
-            return 0.0
+            return self._not_before
         return min(times, default=None)
 
     def read(self, now: float) -> list[Change]:
@@ -119,7 +124,8 @@ class LinkedBackend:
             for part in self._parts():
                 changes += [self._true(change) for change in part.read(now)]
         if self._waits:
-            if not self._is_busy(self._main):
+            if not self._is_busy(self._main) and now >= self._not_before:
+                self._not_before = 0.0
                 self._look_up()
         elif self.links.starting and not any(self._is_busy(part) for part in self._all()):
             self.links.starting = False
@@ -170,10 +176,12 @@ class LinkedBackend:
 
     def _meet(self, path: str) -> bool:
         """There is a link in a root: it may stand where a file was."""
-        was_file = self.links.is_file(path)
+        was_file, was_waiting = self.links.is_file(path), bool(self.links.waiting)
         folder = self.links.met(path)
         if folder:
             self._sieve.begin()
+        if self.links.waiting and not was_waiting and not self.links.starting:
+            self._not_before = time.monotonic() + PASSING
         if folder and was_file and not self.links.starting and self._interest.wants_file(path):
             self._replaced.append(Change(Kind.VANISHED, path, synthesized=True))
         return folder

@@ -33,6 +33,12 @@ NAMES_ONLY = Look(1 << 63, deep=False)
 """Only what is not known by its name is news."""
 
 
+MANY, LARGE = 32, 1 << 12
+"""Where so many files have come and gone in a directory whose names take so many bytes, more will (`rm -r`): its names
+are looked up in a set from then on, of which there is one at a time."""
+_expanded: tuple[str, frozenset[str]] = "", frozenset()
+
+
 class Node:
     """A watched directory.
 
@@ -119,7 +125,7 @@ class Node:
         if since is not None and name in since:
             if since[name] is there:
                 return False
-        elif (f"/{name}/" in self._names if self._names else False) is there:
+        elif self._holds(name) is there:
             return False
         if since is None:
             since = self._since = {}
@@ -127,6 +133,18 @@ class Node:
         if self._names is not None and len(since) > 32 + len(self._names) // 64:
             self.set_names(self.known())
         return True
+
+    def _holds(self, name: str) -> bool:
+        """Was this name there when the directory was listed last?"""
+        global _expanded
+        names = self._names
+        if not names:
+            return False
+        if self._since is None or len(self._since) < MANY or len(names) < LARGE:
+            return f"/{name}/" in names
+        if _expanded[0] is not names:
+            _expanded = names, frozenset(names.split("/"))
+        return name in _expanded[1]
 
 
 class FileNode(Node):
