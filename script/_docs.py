@@ -39,6 +39,7 @@ EXAMPLES = {
     "debounce": Example("autoreload --debounce 200ms make", 'debounce = "200ms"'),
     "backend": Example("autoreload --backend fanotify make", 'backend = "fanotify"'),
     "poll": Example("autoreload --poll=2 python app.py", 'poll = "2s"'),
+    "warm": Example("autoreload --warm flask --app app run", "warm = true"),
     "postpone": Example("autoreload -p pytest -q", "postpone = true"),
     "on_exit": Example("autoreload --on-exit restart python worker.py", 'on-exit = "restart"'),
     "no_content_check": Example("autoreload --no-content-check make", "no-content-check = true"),

@@ -19,6 +19,8 @@ SLOW_GIT = 1.0
 """A restart that waits so long for Git is told of, seconds."""
 LONGEST_COMPILATION = 1.0
 """A restart waits so long for the compiler, at most: then it is stuck, or there is too much to be compiled; seconds."""
+LONGEST_SEARCH = 3.0
+"""A restart is put off for so long until everything has been looked at, seconds."""
 SLICE = 0.01
 """The contents of a large burst are compared for so long before everybody is heard again, seconds."""
 _DUE = (Phase.CERTAIN, Phase.SETTLED)
@@ -78,6 +80,7 @@ class Checks:
         self._is_held = False
         """Does a burst wait for files that do not compile?"""
         self._tell_git_at: float | None = None
+        self._search_until: float | None = None
 
     def compare_with(self, content: Content) -> None:
         """From here on, what is as it was is no reason for a start."""
@@ -87,14 +90,17 @@ class Checks:
         """From here on, what does not compile ends nothing that works."""
         self._syntax = syntax
 
-    def look(self, now: float, committed: bool, running: bool) -> Phase:
+    def look(self, now: float, committed: bool, running: bool, searching: bool = False) -> Phase:
         """How far the burst is at `now` (monotonic seconds). `committed`: there will be a start, whatever is found.
-        `running`: there is something that a restart would end."""
+        `running`: there is something that a restart would end. `searching`: changes are being found by looking at the
+        disk, and there may be more of them."""
         for path in self._debounce.take_unmade():
             self._explain(Change(Kind.VANISHED, path), "it was not there before either")
         phase = self._debounce.phase(now)
         if self._debounce.patience or (phase in _DUE and phase is not self.phase):
             phase = self._ask_git(now)
+        if phase in _DUE and searching and not committed and now < self._search_ends(now):
+            phase = Phase.CHANGING
         self._comparing = False
         compiled_by, self._compiled_by = self._compiled_by, None
         if phase in _DUE and phase is not self.phase and not committed:
@@ -113,7 +119,7 @@ class Checks:
     def started(self) -> None:
         """A start is made, and the next burst begins."""
         self.phase = Phase.QUIET
-        self._tell_git_at = None
+        self._tell_git_at = self._search_until = None
         self._is_held = False
 
     def deadline(self) -> float | None:
@@ -123,6 +129,11 @@ class Checks:
         if self._compiled_by is not None:
             return self._compiled_by
         return self._debounce.deadline() if self.phase is not Phase.SETTLED else None
+
+    def _search_ends(self, now: float) -> float:
+        if self._search_until is None:
+            self._search_until = now + LONGEST_SEARCH
+        return self._search_until
 
     def _ask_git(self, now: float) -> Phase:
         quiet, sign = self.at_work(self._debounce.changed(), time.time_ns())

@@ -182,10 +182,6 @@ class Content:
         self._then: list[tuple[int, int] | None] = []
         self._known = Identities()
         self._trusted = False
-        self._rewritten: set[str] = set()
-        self._excused: set[str] = set()
-        """The files that the start before was made for, or could have been, though they were as before: the command
-        itself writes them anew each time."""
         self._still: frozenset[str] = frozenset()
         """The files that are compared although nothing runs."""
         self._again: dict[str, None] = {}
@@ -205,7 +201,6 @@ class Content:
         self._again.update(dict.fromkeys(self._known.started(moment)))
         self._then = [self._disk.inode(path) for path in self._places]
         self._trusted = True
-        self._excused, self._rewritten = self._rewritten, set()
         self._next, self._pause = 0.0, PAUSE_FIRST
 
     def failed(self, but: Iterable[str] = ()) -> None:
@@ -318,8 +313,10 @@ class Content:
                     yield ""
             except NotADirectoryError:
                 yield folder
+            except (FileNotFoundError, PermissionError):
+                continue  # nothing is there; nothing of it is heard of, unless it is told as new
             except OSError:
-                continue
+                self._partial = True  # no descriptor is left, or the disk is broken
 
     # -- comparing -----------------------------------------------------------------------------------------------------
     def unchanged(self, paths: Sequence[str], clock: Callable[[], float], until: float) -> tuple[list[str], bool]:
@@ -338,16 +335,18 @@ class Content:
                 break
         return same, differs
 
+    def was_there(self, path: str) -> bool | None:
+        """Was there a file at the last start? None: nobody knows."""
+        was = self._known.was(path) if self._trusted else None
+        return None if was is None else was != ABSENT
+
     def _is_same(self, path: str) -> bool:
         was = self._known.was(path)
         if was is None or self._links.is_alias(path):
             return False
-        if self._disk.read(path, by_content=not was.startswith(_BY_TIME), expected=was).identity != was:
+        if self._known.was_exposed(path):
             return False
-        if not self._known.was_exposed(path):
-            return True
-        self._rewritten.add(path)
-        return path in self._excused
+        return self._disk.read(path, by_content=not was.startswith(_BY_TIME), expected=was).identity == was
 
 
 def inode(path: str) -> tuple[int, int] | None:
@@ -361,14 +360,14 @@ def inode(path: str) -> tuple[int, int] | None:
 
 def scan(folder: str, is_beyond: Callable[[str], bool] = _nowhere) -> Iterator[Entry]:
     """What is in a folder. A link to where nobody should look is taken for one to a file."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            is_link = entry.is_symlink()
-            if is_link and is_beyond(entry.path):
-                yield entry.name, False, True
-            elif entry.is_dir():
-                yield entry.name, True, is_link
-            elif entry.is_file():
-                yield entry.name, False, is_link
-            else:
-                yield "", False, is_link
+    with os.scandir(folder) as found:
+        entries = list(found)  # a folder that is held open cannot be unmounted
+    for entry in entries:
+        is_link = entry.is_symlink()
+        try:
+            hidden = is_link and is_beyond(entry.path)
+            is_folder = not hidden and entry.is_dir()
+            is_file = hidden or (not is_folder and entry.is_file())
+        except OSError:  # nobody can tell where it leads: a loop, a file in the middle of the way
+            is_folder, is_file = False, True
+        yield entry.name if is_folder or is_file else "", is_folder, is_link

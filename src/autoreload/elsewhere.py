@@ -85,11 +85,11 @@ class Elsewhere(content.Disk, scope.Disk):
     def at_work(self, paths: Iterable[str], now: int) -> git.AtWork:
         """See `git.at_work`."""
         if not self.aside.helpers:
-            return git.at_work(paths, now)
+            return git.at_work(paths, now, self.aside.is_beyond)
         longest = git.NOT_AT_WORK
         for helper, some in _shared_out(paths, self.aside.of):
             if helper is None:
-                longest = max(longest, git.at_work(some, now))
+                longest = max(longest, git.at_work(some, now, self.aside.is_beyond))
             else:
                 found: Any = helper.call("at_work", some[: git.MOST_FOLDERS], now, default=git.NOT_AT_WORK)
                 longest = max(longest, git.AtWork(*found))

@@ -8,7 +8,8 @@ answer is only how long to wait for the next change.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 QUIET_LOCKED = 0.5
@@ -38,35 +39,48 @@ class AtWork(NamedTuple):
 NOT_AT_WORK = AtWork()
 
 
-def at_work(paths: Iterable[str], now: int) -> AtWork:
-    """Is Git at work in a repository around one of the changed `paths`? `now`: CLOCK_REALTIME, ns."""
+def at_work(paths: Iterable[str], now: int, is_beyond: Callable[[str], bool] = lambda path: False) -> AtWork:
+    """Is Git at work in a repository around one of the changed `paths`? `now`: CLOCK_REALTIME, ns. `is_beyond`: what
+    leads to where nobody should look."""
     seen: set[str] = set()
     longest = NOT_AT_WORK
     for number, path in enumerate(paths):
         if number >= MOST_FOLDERS:
             break
-        for repository in _repositories(path, seen):
+        for repository in _repositories(path, seen, is_beyond):
             longest = max(longest, _at_work(repository, now))
     return longest
 
 
-def _repositories(path: str, seen: set[str]) -> Iterable[str]:
+def _repositories(path: str, seen: set[str], is_beyond: Callable[[str], bool]) -> Iterable[str]:
     """The folders of Git that belong to the work trees around `path`: a submodule is in that of another."""
     folder = os.path.dirname(path)
     while folder not in seen:
         seen.add(folder)
         found = os.path.join(folder, ".git")
-        try:
-            with open(found, encoding="utf-8", errors="surrogateescape") as file:
-                # A linked work tree, or a submodule (gitrepository-layout(5)).
-                word, _, elsewhere = file.readline(4096).rstrip("\n").partition(": ")
-                if word == "gitdir":
-                    yield os.path.join(folder, elsewhere)
-        except IsADirectoryError:
-            yield found
-        except OSError:
-            pass
+        repository = None if is_beyond(found) else _repository(found)
+        if repository is not None and not is_beyond(repository):
+            yield repository
         folder = os.path.dirname(folder)
+
+
+def _repository(path: str) -> str | None:
+    """The folder of Git that this `.git` is, or (in a linked work tree, a submodule) names: gitrepository-layout(5)."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)  # a pipe is not waited for
+    except OSError:
+        return None
+    try:
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISDIR(mode):
+            return path
+        line = os.fsdecode(os.read(fd, 4096)).partition("\n")[0] if stat.S_ISREG(mode) else ""
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    word, _, elsewhere = line.partition(": ")
+    return os.path.join(os.path.dirname(path), elsewhere) if word == "gitdir" else None
 
 
 def _at_work(repository: str, now: int) -> AtWork:
@@ -88,5 +102,5 @@ def _time(path: str) -> int:
     """When it was changed last; 0 if it is not there."""
     try:
         return os.lstat(path).st_ctime_ns
-    except OSError:
+    except (OSError, ValueError):  # a path with a zero byte, from a `.git` that is no file of Git's
         return 0

@@ -86,6 +86,15 @@ class Report:
         elif cause is Cause.GUARD:
             self._line(Level.ATTENTION, "The process that guards the command was killed, restart process")
 
+    def how(self, warm: bool, what: str, path: str, seconds: float, explain: bool) -> None:
+        """How the restart is made; `what` and `path` as in `events.Restarted`."""
+        name = self._shown(path)
+        if warm:
+            place = f"{what} {name}" if path else "the start of the program"
+            self._line(Level.DETAIL, f"Warm restart from {place}, resumed in {_seconds(seconds)}")
+        else:
+            self._line(Level.ATTENTION if explain else Level.DETAIL, f"Cold restart: {what.replace('{}', name)}")
+
     def slow_stop(self, burst: Mapping[str, Kind], seconds: float) -> None:
         """The old process takes its time to end."""
         why = f"Modification detected ({self._files(burst)}), " if burst else ""

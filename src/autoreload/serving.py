@@ -5,22 +5,35 @@ Between the lifecycle and the runner, for a stop waits until what the command ha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from autoreload.core.lifecycle import Stop
 from autoreload.linux.descendants import under
 from autoreload.sockets import NoSockets
 
 if TYPE_CHECKING:
-    from autoreload.process.runner import Runner
     from autoreload.report import Report
     from autoreload.sockets.holder import Holder
+
+
+class Stopper(Protocol):
+    """Who stops the command: a runner."""
+
+    @property
+    def guard(self) -> int:
+        """Pid of the process above it; 0: there is none."""
+
+    def stop(self, token: int, signal: int, grace: float, from_terminal: bool = False) -> None:
+        """End it."""
+
+    def kill(self, token: int) -> None:
+        """The grace period of that stop is over."""
 
 
 class Serving:
     """What is to be done about them in the life of the command."""
 
-    def __init__(self, holder: Holder | None, runner: Runner, report: Report, shown: str) -> None:
+    def __init__(self, holder: Holder | None, runner: Stopper, report: Report, shown: str) -> None:
         """`holder`: of the sockets, if any are held. `shown`: the command as a person typed it."""
         self._holder: Holder | NoSockets = holder or NoSockets()
         self._runner = runner

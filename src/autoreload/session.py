@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from autoreload.report import Report
     from autoreload.scope import Scope
     from autoreload.sockets.holder import Holder
+    from autoreload.warm.runner import WarmRunner
     from autoreload.watch.aside import AsideBackend
     from autoreload.watch.linked import LinkedBackend
 
@@ -62,7 +63,7 @@ class Session:
         command: Command,
         report: Report,
         signals: SignalFd,
-        runner: Runner,
+        runner: Runner | WarmRunner,
         terminal: Terminal,
         holder: Holder | None = None,
     ) -> None:
@@ -103,6 +104,8 @@ class Session:
         self._slow_stop_at: float | None = None
         self._recheck_at: float | None = None
         self._changed_at = 0.0
+        self._found_at = 0
+        """When a change was found by looking that no start has been made for, in file time (ns); 0: none was."""
         self._stopped = False
         """Has the command been stopped so that it can be started again? Then it will be, whatever is found out."""
         self._weakness_told = False
@@ -149,34 +152,14 @@ class Session:
 
     def _watch(self, rules: Rules, since: int) -> None:
         """Open the backend."""
-        from autoreload.elsewhere import Elsewhere
-        from autoreload.scope import Scope
-        from autoreload.watch.backend import Root
-        from autoreload.watch.choose import open_backend
+        from autoreload.watched import watch
 
-        chosen = self._job.settings
-        elsewhere = self._elsewhere = Elsewhere(chosen.backend, chosen.poll or None, self._runner.spare)
-        self._scope = elsewhere.interest = Scope(
-            rules,
-            (chosen.include, self._job.include_base),
-            (chosen.ignore, self._job.ignore_base),
-            os.environ,
-            everything=chosen.explain,
-            disk=elsewhere,
-        )
-        roots = [Root(path, single=not os.path.isdir(path)) for path in self._job.roots]
-        started = chosen.backend != FANOTIFY
-        self._backend = open_backend(
-            roots, self._scope, since, chosen.backend, chosen.poll or None, started, elsewhere.aside
-        )
-        self._checks.at_work = elsewhere.at_work
-        if not chosen.no_content_check:
-            self._content = Content(
-                self._scope, self._job.roots, self._command.directory, elsewhere, self._backend.links
-            )
-            if started and not chosen.postpone:
-                self._content.started(since)
-            self._checks.compare_with(self._content)
+        started = self._job.settings.backend != FANOTIFY
+        opened = watch(self._job, self._command, rules, self._runner.spare, since, started)
+        self._scope, self._elsewhere, self._backend, self._content = opened
+        self._checks.at_work = opened.elsewhere.at_work
+        if opened.content is not None:
+            self._checks.compare_with(opened.content)
 
     def _meet(self, rules: Rules) -> None:
         """Let it be known which Python files there are."""
@@ -255,7 +238,7 @@ class Session:
         if _is_due(self._recheck_at, now):
             self._recheck_at = None
             if self._scope.recheck():
-                self._backend.rejudge()
+                self._rejudge()
         if _is_due(self._slow_stop_at, now):
             self._slow_stop_at = None
             if not self._lifecycle.ending:
@@ -290,17 +273,21 @@ class Session:
         if changes and self._scope.unsure:
             self._recheck_at = now + RECHECK
             if self._scope.recheck():
-                self._backend.rejudge()
+                self._rejudge()
         for change in changes:
             self._hear_change(change, now)
+
+    def _rejudge(self) -> None:
+        """Other folders matter from here on, of whose files nothing was heard so far."""
+        self._backend.rejudge()
+        if self._content is not None:
+            self._content.forget()
 
     def _hear_change(self, change: Change, now: float) -> None:
         """From the backend through the filter to the debounce."""
         path = change.path
         if self._scope.reread(path):
-            self._backend.rejudge()
-            if self._content is not None:
-                self._content.forget()
+            self._rejudge()
         if self._content is not None:
             self._content.heard(change)
         if path.endswith(SOURCES):
@@ -315,6 +302,8 @@ class Session:
                 self._report.own_write(path)
         if counts:
             self._changed_at = now
+            if change.synthesized:
+                self._found_at = file_time()
             self._habits.changed(path)
             self._debounce.add(change, now)
             self._syntax.heard(change)
@@ -331,8 +320,18 @@ class Session:
         before = self._checks.phase
         committed = self._stopped or self._lifecycle.state is life.State.STOPPING
         running = self._lifecycle.state in (life.State.STARTING, life.State.RUNNING)
-        if self._checks.look(now, committed, running) is not before:
+        if self._checks.look(now, committed, running, self._is_searching) is not before:
             self._handle(life.Changing(self._checks.phase), now)
+
+    @property
+    def _is_searching(self) -> bool:
+        """Who polls finds a checkout piece by piece: what has been told ends the burst once a look that began later has
+        found nothing more. For one file the present look is enough."""
+        if not self._found_at:
+            return False
+        if len(self._debounce.changed()) > 1:
+            return 0 < self._backend.told_until() < self._found_at
+        return self._backend.deadline() == 0.0
 
     def _hear_runner(self, told: list[events.Event], now: float) -> None:
         for event in told:
@@ -341,6 +340,8 @@ class Session:
             elif isinstance(event, events.Emptied):
                 self._slow_stop_at = None
                 self._handle(life.Emptied(event.token), now)
+            elif isinstance(event, events.Restarted):
+                self._report.how(event.warm, event.what, event.path, event.seconds, self._job.settings.explain)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)
                 self._handle(life.Stuck(), now)
@@ -403,6 +404,7 @@ class Session:
         self._checks.started()
         self._run = action.run
         self._slow_stop_at = None
+        self._found_at = 0
         self._stopped = False
         self._told.clear()
         self._content_told = False
@@ -413,12 +415,13 @@ class Session:
         self._report.restart(action.cause, burst, first=action.run == 1)
         self._learn(burst, now)
         self._remove_stale_bytecode()
+        changed = {path: self._content.was_there(path) if self._content is not None else None for path in burst}
         if self._content is not None:
             self._content.started(changed_from_now())
         self._syntax.starting()
         self._serving.starting()
         self._loading.started(now)
-        self._runner.start(action.run)
+        self._runner.start(action.run, changed if action.cause is life.Cause.CHANGE else None)
 
     def _learn(self, burst: Iterable[str], now: float) -> None:
         advice = self._habits.starting(tuple(burst), now)

@@ -28,6 +28,8 @@ class Settings(NamedTuple):
     no_content_check: bool = False
     no_check: bool = False
     listen: tuple[str, ...] = ()
+    no_keep_sockets: bool = False
+    warm: bool = False
     clear: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -231,6 +233,31 @@ shows the new code as soon as it runs; whoever does not speak HTTP is disconnect
 that.""",
         metavar="[HOST:]PORT|unix:PATH",
         repeatable=True,
+    ),
+    Option(
+        "no_keep_sockets",
+        None,
+        "let the listening sockets of a Python command end with it, and refuse connections while it restarts",
+        """Without this option autoreload holds what a Python command listens on (TCP and Unix sockets, bound by any
+server, also in C) over its restarts, and gives it back when the new process binds the same address. Whoever connects
+meanwhile waits, and the new code answers. Before the old process is asked to stop it accepts no more, and has 3 s to
+answer what it has accepted. What the new code has not bound again 1.5 s after it is ready is closed; at once, if it is
+in the way of another bind. While the command has crashed autoreload answers there, as for `--listen`; when it has ended
+with code 0 its sockets are closed.
+
+Nothing is to be done for it: a small part of autoreload is in the command's Python (CPython 3.9 to 3.13, started
+without `-I`, `-E` or `-S`). A port that the kernel chooses (0) is not held. Other commands have `--listen`.""",
+    ),
+    Option(
+        "warm",
+        None,
+        "resume a Python command from just before the changed file was first used, where that is safe",
+        """While the program starts, frozen copies of it (forks) are kept, each from before some module is imported.
+After a change it goes on from the last one that had not used the file: what came before ran, the rest runs again.
+Where that might differ from a new start, there is a new start; `--explain` says why: a file is new or gone, a data file
+was not seen to be read, a `.env` or lock file changed, or a package that was used. No copy is made while a thread runs,
+a socket is bound, a connection, a pipe of its own or a file to be overwritten is open, a lock is held, a child lives.
+The command must be CPython 3.9 to 3.13, started directly or by `exec`, without `-I`, `-E` or `-S`.""",
     ),
     Option(
         "clear",

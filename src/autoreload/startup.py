@@ -17,7 +17,10 @@ from autoreload.signals import take
 
 if TYPE_CHECKING:
     from autoreload.job import Job
+    from autoreload.linux.signalfd import SignalFd
+    from autoreload.process.command import Command
     from autoreload.sockets.holder import Holder
+    from autoreload.warm.runner import WarmRunner
 
 
 def run(job: Job) -> int:
@@ -32,24 +35,47 @@ def run(job: Job) -> int:
 
 
 def _run(job: Job) -> int:
-    if not job.settings.listen:
-        return _run_with(job, None)
+    command = resolve(job.command, job.directory, os.environ)
+    holder = _listen(job) if job.settings.listen else None
+    try:
+        signals, mask = take()  # before anything is started
+        terminal = Terminal()
+        runner = Runner(command, terminal, mask, holder.passed if holder else ())
+        if command.is_python and not job.settings.no_keep_sockets:
+            holder = _keep(holder, runner)
+        return _run_with(job, command, signals, runner, terminal, holder)
+    finally:
+        if holder:
+            holder.close()
+
+
+def _listen(job: Job) -> Holder:
     from autoreload.sockets.holder import Holder
     from autoreload.sockets.listening import listen
 
-    holder = Holder(listen(job.settings.listen, os.environ))
-    try:
-        return _run_with(job, holder)
-    finally:
-        holder.close()
+    return Holder(listen(job.settings.listen, os.environ))
 
 
-def _run_with(job: Job, holder: Holder | None) -> int:
-    command = resolve(job.command, job.directory, os.environ)
-    signals, mask = take()  # before anything is started
-    terminal = Terminal()
-    runner = Runner(command, terminal, mask, holder.passed if holder else ())
+def _keep(holder: Holder | None, runner: Runner) -> Holder:
+    from autoreload.linux.descendants import under
+    from autoreload.sockets.holder import Holder
+    from autoreload.sockets.keeper import Keeper
+    from autoreload.sockets.listening import Listening
+
+    keeper = Keeper(lambda: under(runner.guard), lambda: runner.guard)
+    runner.injection.add("sockets", lambda: {"address": keeper.address})
+    holder = holder or Holder(Listening())
+    holder.keep_with(keeper)
+    return holder
+
+
+def _run_with(
+    job: Job, command: Command, signals: SignalFd, plain: Runner, terminal: Terminal, holder: Holder | None
+) -> int:
+    runner: Runner | WarmRunner = plain
     try:
+        if job.settings.warm:
+            runner = _warm(plain, job, command)
         from autoreload.report import Report
         from autoreload.session import Session
 
@@ -69,3 +95,14 @@ def _run_with(job: Job, holder: Holder | None) -> int:
             runner.close()
         finally:
             terminal.restore()
+
+
+def _warm(runner: Runner, job: Job, command: Command) -> WarmRunner:
+    import signal
+
+    from autoreload.process.recognise import runs_shell
+    from autoreload.warm.runner import Terms, WarmRunner
+
+    number = signal.Signals["SIG" + job.settings.signal]
+    strict = runs_shell(command.argv, command.directory, os.environ)
+    return WarmRunner(runner, Terms(number, job.roots, command.directory, strict))

@@ -248,3 +248,21 @@ def test_a_writer_that_never_pauses_cannot_put_off_the_restart(project: Project)
             writer.kill()
             writer.wait()
         it.end()
+
+
+def test_many_changes_that_are_found_by_looking_are_one_restart(project: Project) -> None:
+    """Though they are made while everything is being looked at, some before and some after."""
+    for number in range(400):
+        project.write(f"d{number % 40}/f{number}.py", "old")
+    words = ["-v", "--poll=200ms", "-e", ".py", "--", *project.stamp("d0/f0.py", "d1/f1.py", "cookie.py")]
+    with autoreload(project, *words) as it:
+        it.expect("the content of 400 files is known")
+        for number in reversed(range(400)):
+            project.write(f"d{number % 40}/f{number}.py", "new")
+            later(0.001)
+        project.wait_for_text("d0/f0.py", "new")
+        project.write("cookie.py", "new")
+        project.wait_for_text("cookie.py", "new")
+        assert len(it.restarts()) == 2
+        assert it.restarts()[1] == "cookie.py"
+        it.end()

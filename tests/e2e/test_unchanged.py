@@ -391,3 +391,21 @@ def test_what_changes_while_the_command_loads_counts_even_if_it_is_undone(projec
         tool.expect(rf"No restart for late\.py, .*: {SAME}$")
         assert tool.restarts() == ["late.py"]
         tool.end()
+
+
+def test_the_files_of_a_folder_that_came_to_be_a_package_were_there_all_the_time(project: Project) -> None:
+    """`build/` is not watched until it is a package: what is in it then, and was not heard of, can be removed."""
+    project.write("app.py", "old")
+    project.write("build/old.py", "old")
+    words = ["-v", "--explain", "-e", ".py", "--", *project.stamp("app.py", "build/old.py")]
+    with autoreload(project, *words) as tool:
+        project.wait_for_start(1)
+        tool.expect("the content of 1 files is known")
+        project.write("build/__init__.py")
+        project.write("app.py", "new")
+        project.wait_for_start(2)
+        tool.watching(project.tree, project.tree / "build")
+        tool.expect("the content of [0-9] files is known")
+
+        (project.tree / "build" / "old.py").unlink()
+        project.wait_for_text("build/old.py", None)

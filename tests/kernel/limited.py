@@ -16,6 +16,7 @@ from typing import Any
 from autoreload.watch.backend import Backend, Judge, Root
 from autoreload.watch.choose import open_backend
 from autoreload.watch.combined import CombinedBackend
+from autoreload.watch.fanotify import FanotifyBackend
 from autoreload.watch.inotify import InotifyBackend
 from autoreload.watch.linked import LinkedBackend
 from tests.kernel import fuzz
@@ -183,6 +184,21 @@ def starved(tree: Path) -> dict[str, Any]:
     return {"wrong": sorted(mirror.wrong()), "deadline": deadline}
 
 
+def handles(tree: Path) -> dict[str, Any]:
+    """No descriptor left while fanotify tells of directories that are to be looked up by their handles."""
+    mirror = Mirror(tree, make=FanotifyBackend)
+    for file in tree.rglob("f.py"):
+        file.write_text("new")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free(), hard))
+    told = mirror.backend.read(time.monotonic())
+    deadline = mirror.backend.deadline()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert not told
+    mirror.settle()
+    return {"silent": sorted(set(mirror.disk()) - mirror.told.keys()), "deadline": deadline}
+
+
 def lowest_free() -> int:
     """A limit of descriptors that leaves none."""
     free = os.open("/", os.O_PATH)
@@ -191,7 +207,7 @@ def lowest_free() -> int:
 
 
 if __name__ == "__main__":
-    scenarios = (plain, watches, nothing, moves, fuzzed, instances, descriptors, starved)
+    scenarios = (plain, watches, nothing, moves, fuzzed, instances, descriptors, starved, handles)
     scenario = {function.__name__: function for function in scenarios}[sys.argv[1]]
     result = scenario(Path(sys.argv[2]))
     json.dump({**result, "notices": [(n.what, n.remedy) for n in result.get("notices", [])]}, sys.stdout)

@@ -157,6 +157,25 @@ def otherside(base: Path, backend: str) -> dict[str, Any]:
     return {"there": there, "here": first, "again": settled(mirror), "notices": notices}
 
 
+def switch(base: Path, backend: str) -> dict[str, Any]:
+    """The limit of watches is reached, so `backend` takes over, which does not cover an overlay in the tree."""
+    tree, lower = base / "tree", base / "lower"
+    for folder in tree / "m", lower / "d", base / "upper", base / "work":
+        folder.mkdir(parents=True)
+    (lower / "d" / "f").write_text("1")
+    layers = f"lowerdir={lower},upperdir={base / 'upper'},workdir={base / 'work'}"
+    mount("-t", "overlay", "disk", "-o", layers, str(tree / "m"))
+    mirror = combined(tree, "auto", {"disk": "ext4"})
+    combination = mirror.backend
+    assert isinstance(combination, CombinedBackend)
+    assert combination._inotify is not None
+    combination._inotify._forest.limited = 1
+    settled(mirror)
+    assert combination._fanotify is not None, backend
+    (tree / "m" / "d" / "f").write_text("22")
+    return {"changed": settled(mirror)}
+
+
 def layered(base: Path, backend: str) -> dict[str, Any]:
     """An overlay whose layers are within reach, changed through it and behind its back."""
     tree, lower, upper = base / "tree", base / "lower", base / "upper"
@@ -184,6 +203,6 @@ def layered(base: Path, backend: str) -> dict[str, Any]:
 if __name__ == "__main__":
     name, _, backend = sys.argv[1].partition("_")
     base = Path(sys.argv[2])
-    found = (twice, circle, arrive, covered, otherside, layered)
+    found = (twice, circle, arrive, covered, otherside, layered, switch)
     scenarios = {scenario.__name__: scenario for scenario in found}
     json.dump(unmount(base) if name == "unmount" else scenarios[name](base, backend), sys.stdout)

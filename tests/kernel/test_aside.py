@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -17,7 +18,7 @@ from autoreload.linux.mounts import Mount
 from autoreload.watch.aside import Aside, AsideBackend
 from autoreload.watch.backend import Backend, Interest, Judge, Linked, Root
 from autoreload.watch.combined import CombinedBackend
-from autoreload.watch.helper import PATIENCE, SILENT
+from autoreload.watch.helper import AGAIN, PATIENCE, SILENT
 from autoreload.watch.linked import LinkedBackend, Sieve
 from autoreload.watch.polling import PollingBackend
 from tests.kernel.mirror import Everything, now_ns, wait_for
@@ -72,8 +73,8 @@ class World:
         self.told: list[str] = []
         self.notices: list[str] = []
 
-    def start(self, *roots: Path) -> None:
-        """Watch these; the tree, if none are given."""
+    def start(self, *roots: Path, certain: bool = True) -> None:
+        """Watch these; the tree, if none are given. `certain`: wait until all was looked at."""
         found = [Root(str(root), single=root.is_file()) for root in roots or [self.tree]]
 
         def inner(interest: Judge, fences: Collection[str]) -> LinkedBackend:
@@ -83,7 +84,7 @@ class World:
             return LinkedBackend(found, interest, now_ns(), make, fences=fences)
 
         self.backend = AsideBackend(found, self.interest, now_ns(), self.aside, inner)
-        self.until(lambda: self.backend.told_until() > 0)
+        self.until(lambda: self.backend.told_until() > 0 or not certain)
         self.told.clear()
 
     @property
@@ -195,6 +196,41 @@ def test_an_answer_is_not_waited_for_long(world: World) -> None:
     assert asked - before < 3 * PATIENCE
     assert time.monotonic() - asked < 3 * PATIENCE
     eventually(lambda: world.helper.call("add", 1, 2, default=0) == 3, what="an answer")
+
+
+def test_a_question_may_be_larger_than_what_the_kernel_keeps(world: World) -> None:
+    """Thousands of changed files are asked about at once. One who hangs gets the rest of it when he goes on."""
+    world.near.services["count"] = lambda names: len(names)
+    world.start()
+    (pid,) = world.near.pids
+    names = [f"{number:0100}" for number in range(30_000)]
+    eventually(lambda: world.helper.call("count", names, default=0) == len(names), what="an answer")
+
+    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: state(pid) == "T", what="a helper that hangs")
+    assert world.helper.call("count", names, default=0) == 0
+    os.kill(pid, signal.SIGCONT)
+    eventually(lambda: world.helper.call("add", 1, 2, default=0) == 3, what="an answer")
+    assert world.near.pids == [pid]
+
+
+def test_where_no_process_more_is_permitted_another_try_is_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All else goes on meanwhile."""
+
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "fork", fork)
+        world.start(certain=False)
+        (world.tree / "near").write_text("1")
+        world.hears(world.tree / "near")
+        world.read(time.monotonic() + AGAIN + 1)
+        assert not world.near.pids
+        (notice,) = [notice for notice in world.notices if "does not answer" in notice]
+        assert notice.startswith(f"{world.far} (nfs4) does not answer ({os.strerror(errno.EAGAIN)}): ")
+    (world.far / "f").write_text("1")
+    world.until(lambda: str(world.far / "f") in world.told, ahead=AGAIN + 1)
 
 
 def test_silence_is_told_once_and_so_is_its_end(world: World) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests import denied
+from tests.kernel.mirror import maker
 
 ROOT = Path(__file__).parents[2]
 UNSHARE = ["unshare", "--user", "--map-root-user"]
@@ -65,7 +66,7 @@ def test_what_the_limit_of_watches_leaves_over_is_polled(namespace: list[str], t
     what, remedy = found["notices"][0]
     assert "fs.inotify.max_user_watches" in what
     assert "directories are polled instead" in what
-    assert f"({Path('/proc/sys/fs/inotify/max_user_watches').read_text().strip()})" in what
+    assert "(40)" in what  # that of the namespace, which is in force
     assert "sudo sysctl fs.inotify.max_user_watches=" in remedy
     assert "/etc/sysctl.d/" in remedy
     polled = int(what.rpartition(": ")[2].split()[0])
@@ -99,8 +100,9 @@ def test_the_limit_of_instances_is_named(namespace: list[str], tree: Path) -> No
     assert found["wrong"] == []
     assert len(found["notices"]) == 1
     what, remedy = found["notices"][0]
-    assert what.startswith("the limit fs.inotify.max_user_instances (")
+    assert what.startswith("the limit fs.inotify.max_user_instances (1)")  # that of the namespace, which is in force
     assert "sudo sysctl fs.inotify.max_user_instances=" in remedy
+    assert remedy.endswith("; in this user namespace also user.max_inotify_instances")
 
 
 def test_a_want_of_descriptors_is_not_blamed_on_inotify(tree: Path) -> None:
@@ -119,6 +121,14 @@ def test_a_moment_without_descriptors_loses_nothing(tree: Path) -> None:
     found = run([], "starved", tree)
     assert found["wrong"] == []
     assert found["deadline"] > 0
+
+
+def test_a_moment_without_descriptors_loses_nothing_of_what_fanotify_tells(tree: Path) -> None:
+    """It names directories by handles, and to look one up takes a descriptor."""
+    maker("fanotify")
+    found = run([], "handles", tree)
+    assert found["silent"] == []
+    assert found["deadline"] > 0.0
 
 
 @pytest.mark.skipif(not denied.supported(), reason="needs the system call numbers of this machine")

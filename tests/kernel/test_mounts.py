@@ -110,6 +110,11 @@ def test_what_fanotify_does_not_cover_is_polled(run: Any) -> None:
     assert set(found["again"]) == {"appeared m/here", "appeared m/new/f"}
 
 
+def test_what_is_not_covered_is_polled_also_when_fanotify_takes_over(run: Any) -> None:
+    """Else nothing of it would be told any more."""
+    assert run("switch_fanotify")["changed"] == ["appeared m/d/f"]
+
+
 def test_on_a_remote_file_system_both_sides_are_noticed(run: Any) -> None:
     """What is changed here is told at once, and only once; what is changed there, by the next look."""
     found = run("otherside_inotify")

@@ -40,10 +40,12 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "sockets": {"core", "errors", "linux", "runtime"},
     "syntax": {"core", "process"},
     "values": {"core"},
+    "warm": {"core", "errors", "process", "runtime"},
     "watch": {"core", "errors", "linux"},
+    "watched": {"content", "core", "elsewhere", "job", "process", "scope", "watch"},
 }
 """Each module or folder of the package, and which others it may import; CONTRIBUTING.md has the drawing."""
-THIRD_PARTY = {"scope": {"pathspec"}}
+THIRD_PARTY = {"scope": {"pathspec"}, "runtime": {"sitecustomize"}}
 LONGEST = 450
 SLOW_TO_IMPORT = ("asyncio", "dataclasses", "inspect", "pathspec")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -92,29 +93,6 @@ def test_what_changes_while_the_command_may_read_it_counts_whatever_it_is_in_the
     assert not is_same(content, before)
     content.told(start + 3)
     assert is_same(content, after)
-
-
-def test_what_the_command_writes_anew_whenever_it_starts_is_no_reason_the_second_time(tmp_path: Path) -> None:
-    """Else a command that makes some of its files itself would be restarted for ever."""
-    file = tmp_path / "made.py"
-    file.write_text("old")
-    content = known(tmp_path)
-    for verdict in (False, True, True):
-        start = time.time_ns() + 2 * DAY
-        content.started(start)
-        content.told(start + 1)
-        while not content.complete:
-            content.work(time.monotonic())
-            content.told(start + 1)
-        assert is_same(content, file) is verdict
-
-    content.started(start)
-    content.started(start)  # a run in which it did not
-    content.told(start + 1)
-    while not content.complete:
-        content.work(time.monotonic())
-        content.told(start + 1)
-    assert not is_same(content, file)
 
 
 def test_an_identity_has_its_size(tmp_path: Path) -> None:
@@ -217,6 +195,38 @@ def test_what_is_no_file_is_never_the_same(make: Callable[[Path], None], tmp_pat
 
     assert not is_same(content, tmp_path / "thing")
     assert not is_same(known(tmp_path), tmp_path / "thing") or make is folder
+
+
+@pytest.mark.parametrize("target", ["thing", "a/on", "nowhere"])
+def test_a_link_that_leads_nowhere_hides_no_file_beside_it(target: str, tmp_path: Path) -> None:
+    """Else a file beside it would be taken for one that was not there, and its removal for nothing."""
+    for number in range(20):
+        (tmp_path / str(number)).write_text("text")
+    (tmp_path / "a").write_text("text")
+    (tmp_path / "thing").symlink_to(target)
+    content = known(tmp_path)
+    for number in range(20):
+        (tmp_path / str(number)).unlink()
+
+    assert not any(is_same(content, tmp_path / str(number)) for number in range(20))
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EIO])
+def test_of_a_folder_that_could_not_be_listed_nothing_is_known(code: int, tmp_path: Path) -> None:
+    """A file that is gone was there, perhaps."""
+
+    class Broken(Disk):
+        def scan(self, folder: str) -> Iterator[Entry] | None:
+            if folder.endswith("/broken"):
+                raise OSError(code, os.strerror(code))
+            return super().scan(folder)
+
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "removed").write_text("text")
+    content = known(tmp_path, disk=Broken())
+    (tmp_path / "broken" / "removed").unlink()
+
+    assert not is_same(content, tmp_path / "broken" / "removed")
 
 
 def test_a_single_file_and_nested_roots(tmp_path: Path) -> None:

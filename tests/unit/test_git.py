@@ -82,6 +82,8 @@ def test_what_is_no_repository_is_passed_over(tree: Path) -> None:
     (tree / "deep" / ".git").write_bytes(b"\xff\xfe what is that\n")
     (tree / "deep" / "er" / ".git").symlink_to("nowhere")
     assert asked(tree) == NOT_AT_WORK
+    (tree / "deep" / ".git").write_bytes(b"gitdir: no\0where\n")
+    assert asked(tree) == NOT_AT_WORK
 
 
 def test_many_changed_folders_are_not_all_asked_about(tree: Path) -> None:
@@ -91,3 +93,23 @@ def test_many_changed_folders_are_not_all_asked_about(tree: Path) -> None:
     began = time.monotonic()
     assert at_work([*paths, str(tree / "file.py")], time.time_ns()) == NOT_AT_WORK
     assert time.monotonic() < began + 0.1
+
+
+def test_what_is_called_git_and_is_none_is_not_waited_for(tmp_path: Path) -> None:
+    """A pipe would have to be written to by somebody."""
+    os.mkfifo(tmp_path / ".git")
+
+    assert at_work([str(tmp_path / "app.py")], time.time_ns()) == NOT_AT_WORK
+
+
+def test_nobody_looks_beyond(tmp_path: Path) -> None:
+    """The repository of a work tree may be on a file system that does not answer."""
+    far = tmp_path / "far" / "repository"
+    far.mkdir(parents=True)
+    (far / "index.lock").touch()
+    (tmp_path / ".git").write_text(f"gitdir: {far}\n")
+    paths = [str(tmp_path / "app.py")]
+
+    assert at_work(paths, time.time_ns()).sign == str(far / "index.lock")
+    assert at_work(paths, time.time_ns(), lambda path: path.startswith(str(tmp_path / "far"))) == NOT_AT_WORK
+    assert at_work(paths, time.time_ns(), lambda path: path == str(tmp_path / ".git")) == NOT_AT_WORK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,20 @@ def test_a_fence_stands_where_the_first_remote_mount_on_the_way_is() -> None:
     assert list(fences(table())) == ["/home", "/srv/app/remote", "/srv/app/with blank\tand\\", "/srv/application"]
     inner = "28 1 0:1 / / rw - nfs a:/ rw\n29 28 0:2 / /a rw - nfs a:/ rw\n30 29 0:3 / /a/b rw - 9p b rw\n"
     assert list(fences(parse(inner))) == ["/a"]
+
+
+def test_a_thousand_mounts_of_this_machine_are_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where containers come and go, each of them brings some, and the table is looked at anew each time."""
+    asked: list[str] = []
+
+    def counted(path: str, among: Iterable[Mount]) -> Mount | None:
+        asked.append(path)
+        return mount_of(path, among)
+
+    monkeypatch.setattr("autoreload.watch.mounted.mount_of", counted)
+    lines = "".join(f"{n} 28 0:{n} / /run/{n} rw - overlay overlay rw\n" for n in range(100, 1100))
+    assert list(fences(parse(lines + "29 28 0:2 / /a rw - nfs a:/ rw\n"))) == ["/a"]
+    assert asked == ["/a"]
 
 
 def test_a_path_is_followed_up_to_a_fence_and_no_further(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Mock]:
 def job() -> Any:
     """Anything that looks like a job."""
     made = Mock(spec=Job)
-    made.command, made.directory, made.settings = ["true"], "/", Mock(quiet=True, verbose=False, listen=())
+    made.command, made.directory = ["true"], "/"
+    made.settings = Mock(quiet=True, verbose=False, listen=(), warm=False)
     return made
 
 

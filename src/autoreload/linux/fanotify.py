@@ -33,7 +33,6 @@ FAN_REPORT_DFID_NAME_TARGET = FAN_REPORT_FID | FAN_REPORT_DIR_FID | FAN_REPORT_N
 """The directory, the name in it, and the file of that name itself: Linux 5.17, as FAN_RENAME."""
 
 FAN_MARK_ADD = 0x1
-FAN_MARK_REMOVE = 0x2
 FAN_MARK_FILESYSTEM = 0x100
 
 _INFO_FID = 1
@@ -95,15 +94,8 @@ class Fanotify:
 
         EPERM: not permitted; ENODEV: it has no identity; EOPNOTSUPP: no handles; EXDEV: a subvolume of btrfs.
         """
-        self._do(FAN_MARK_ADD, path, mask)
-
-    def unmark(self, path: str, mask: int) -> None:
-        """No longer."""
-        self._do(FAN_MARK_REMOVE, path, mask)
-
-    def _do(self, how: int, path: str, mask: int) -> None:
         # The wrapper of libc takes the mask as one 64-bit value, also where the system call takes two halves.
-        checked(self._mark(self.fd, how | FAN_MARK_FILESYSTEM, ULongLong(mask), _AT_FDCWD, os.fsencode(path)))
+        checked(self._mark(self.fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, ULongLong(mask), _AT_FDCWD, os.fsencode(path)))
 
     def read(self, size: int) -> bytes:
         """Whole events, at most `size` bytes; BlockingIOError when there are none."""

@@ -57,4 +57,17 @@ class GuardLost(NamedTuple):
     """
 
 
-Event = Started | Failed | Exited | Emptied | Stuck | GuardLost
+class Restarted(NamedTuple):
+    """How start number `run` is made. Only where it may be from a snapshot; `Started` or `Failed` follows."""
+
+    run: int
+    warm: bool
+    what: str
+    """Of a warm one, where the snapshot was taken: `root`, `before` or `inside` a file. Of a cold one, why it has to
+    be; `{}` stands for the path."""
+    path: str
+    seconds: float
+    """How long it took to resume."""
+
+
+Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted

@@ -11,7 +11,7 @@ Messages are marshalled tuples over a SOCK_SEQPACKET socketpair, which keeps the
 same interpreter and nobody else holds an end, so marshal is safe here; it is needed for the code, and json costs an
 import.
 
-    start RUN                               ->  started RUN PID | failed RUN ERRNO PATH; later, exited RUN STATUS
+    start RUN ENVIRON                       ->  started RUN PID | failed RUN ERRNO PATH; later, exited RUN STATUS
     stop TOKEN SIGNAL GRACE FROM_TERMINAL   ->  emptied TOKEN KILLED; before, perhaps, stuck TOKEN PROCESSES
     kill TOKEN                                  the grace period of that stop is over
     forward SIGNAL                              to the command itself
@@ -157,9 +157,9 @@ class Guard:
         what, *values = loads(data)
         _HANDLERS[what](self, *values)
 
-    def _start(self, run: int) -> None:
+    def _start(self, run: int, environ: "dict[bytes, bytes]") -> None:
         try:
-            pid = self._launch()
+            pid = self._launch(environ)
         except OSError as error:
             self._say("failed", run, error.errno, error.filename[:_LONGEST])
             return

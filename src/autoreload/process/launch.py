@@ -54,20 +54,22 @@ class Launch:
         for number, _ in passed:
             set_inheritable(number, False)
 
-    def __call__(self) -> int:
-        """Execute it and return its pid. OSError, with the file it is about, if that cannot be done.
+    def __call__(self, more: "dict[bytes, bytes] | None" = None) -> int:
+        """Execute it, with `more` in its environment, and return its pid. OSError, with the file it is about, if that
+        cannot be done.
 
         The directory is entered by its path each time: what was there before may have been replaced.
         """
         chdir(self._directory)
+        environ = {**self._environ, **(more or {})}
         denied: OSError | None = None
         for path in self._candidates():
             try:
-                return self._spawn(path, self._argv)
+                return self._spawn(path, self._argv, environ)
             except OSError as error:
                 errno = error.errno or 0
                 if errno == ENOEXEC and not _is_binary(path):  # no `#!`: execvp(3) lets the shell try
-                    return self._spawn(_SHELL, (_SHELL, path, *self._argv[1:]))
+                    return self._spawn(_SHELL, (_SHELL, path, *self._argv[1:]), environ)
                 if b"/" in self._argv[0]:
                     raise _about(errno, path) from None
                 if errno not in _UNREACHABLE:
@@ -84,7 +86,7 @@ class Launch:
         paths = [folder + b"/" + name if folder else b"./" + name for folder in folders]
         return [path for path in paths if _is_file(path)]  # a stat is cheaper than a vfork
 
-    def _spawn(self, path: bytes, argv: tuple[bytes, ...]) -> int:
+    def _spawn(self, path: bytes, argv: tuple[bytes, ...], environ: dict[bytes, bytes]) -> int:
         if self._has_sockets:
             if not access(path, X_OK):  # of the shell we would not hear
                 raise _about(EACCES if _is_file(path) else ENOENT, path)
@@ -100,7 +102,7 @@ class Launch:
             return posix_spawn(
                 path,
                 argv,
-                self._environ,
+                environ,
                 file_actions=[(POSIX_SPAWN_DUP2, number, theirs) for number, theirs in self._passed],
                 setsigmask=self._mask,
                 setsigdef=(SIGPIPE, SIGXFSZ),

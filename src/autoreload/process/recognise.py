@@ -53,6 +53,17 @@ def interpreter(argv: list[str], directory: str, environ: Mapping[str, str]) -> 
     return UNKNOWN if found is None and program.endswith((".py", ".pyw")) else found
 
 
+def runs_shell(argv: Sequence[str], directory: str, environ: Mapping[str, str]) -> bool:
+    """Is the command a shell, or a script for one? Not a shim of pyenv and its like, which only looks for Python."""
+    if os.path.basename(argv[0]) in _SHELLS:
+        return True
+    path = find(argv[0], directory, environ) or ""
+    words = _head(path)[2:].split(b"\n")[0].split() if has_shebang(path) else []
+    named = {os.path.basename(os.fsdecode(word)) for word in words}
+    is_python = bool(path) and _of_script(path, directory, environ) is not None
+    return not named.isdisjoint(_SHELLS) and not is_python and "/shims/" not in path
+
+
 def _wrapped(argv: list[str], directory: str, environ: Mapping[str, str]) -> str | None:
     return interpreter(_after_options(argv[1:], os.path.basename(argv[0])), directory, environ)
 

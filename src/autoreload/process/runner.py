@@ -20,6 +20,7 @@ from autoreload.linux.prctl import become_subreaper
 from autoreload.process.command import Command
 from autoreload.process.events import Emptied, Event, Exited, Failed, GuardLost, Started, Stuck
 from autoreload.process.guard import LARGEST, LOST_GRACE
+from autoreload.process.injection import Injection
 from autoreload.process.remembered import RememberedTree
 from autoreload.process.spawn import origin, spawn_guard
 from autoreload.process.terminal import Terminal
@@ -62,6 +63,8 @@ class Runner:
         self._origin = origin(mask)._replace(passed=passed)
         if self._origin.ignores_children:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self.injection = Injection(self._origin.environ)
+        """What the runtime in the command is told, if the command is Python."""
         self.weak = "" if become_subreaper() else WEAK
         """If orphans cannot be inherited, so that `Emptied` is no proof: what to say about it."""
         self._strangers = set(descendants.own_children())
@@ -152,11 +155,14 @@ class Runner:
         return [GuardLost()]
 
     # -- requests ----------------------------------------------------------------------------------------------------
-    def start(self, run: int) -> None:
-        """Execute the command: `Started` or `Failed` answers. The tree has to be empty."""
+    def start(self, run: int, changed: object = None) -> None:
+        """Execute the command: `Started` or `Failed` answers. The tree has to be empty.
+
+        `changed` is for those who resume instead (warm/runner.py).
+        """
         self._look_for_strangers()
         self._unanswered = True
-        self._say("start", run)
+        self._say("start", run, self.injection.environ(self._guard))
 
     def stop(self, token: int, signal: int, grace: float, from_terminal: bool = False) -> None:
         """End the tree: `signal` now, SIGKILL after `grace` seconds. `from_terminal`: processes in our process group

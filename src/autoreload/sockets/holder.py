@@ -54,7 +54,7 @@ class Holder:
         """When `work`, `is_drained` or `serves` want to be called (monotonic seconds); None: no need."""
         moments = (
             self._draining.deadline if self._draining else None,
-            self._readiness.look_at if self._readiness else None,
+            self._readiness.look_at if self._readiness and self._sockets() else None,
             self._keeper.deadline() if self._keeper else None,
             self._answering.deadline(),
         )
@@ -100,7 +100,8 @@ class Holder:
         if self._keeper:
             self._keeper.stopping()
         tcp = [held for held in self._sockets() if held.family != socket.AF_UNIX]
-        self._draining = Draining(self._inodes(), {held.getsockname()[1] for held in tcp}, tree)
+        if self._sockets():
+            self._draining = Draining(self._inodes(), {held.getsockname()[1] for held in tcp}, tree)
 
     def is_drained(self, now: float) -> bool:
         """Has it answered what it had accepted, or taken too long?"""

@@ -13,7 +13,7 @@ from autoreload.watch.farside import Near
 from autoreload.watch.helper import Helper
 from autoreload.watch.linked import LinkedBackend
 from autoreload.watch.links import Links
-from autoreload.watch.mounted import MountsWatch, fences, real_path
+from autoreload.watch.mounted import MountsWatch, fences, is_beyond, real_path
 
 
 class Fenced:
@@ -102,10 +102,7 @@ class Aside:
 
     def is_beyond(self, path: str) -> bool:
         """Does this path lead to where nobody should look, be it by links?"""
-        if not self.points:
-            return False
-        real = real_path(path, self.points)
-        return any(is_below(real, point) for point in self.points)
+        return is_beyond(path, self.points)
 
 
 def _roots(concerned: dict[int, tuple[Mount, list[Root]]], number: int) -> list[Root]:

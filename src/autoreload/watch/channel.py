@@ -18,6 +18,8 @@ class Channel:
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         self._have = bytearray()
+        self._left = bytearray()
+        """What there was no room for yet."""
         self._poll = select.poll()
         self._poll.register(end, select.POLLIN)
 
@@ -26,14 +28,26 @@ class Channel:
         return self._end.fileno()
 
     def send(self, *message: Any) -> None:
-        """Send one. OSError: the other side is gone; on a socket that does not block, also when it has fallen behind,
-        and the channel is of no use then."""
+        """Send one. OSError: the other side is gone. On a socket that does not block, what finds no room is left for
+        `flush`: a message may be larger than the buffer of the socket."""
         data = dumps(message)
-        self._end.sendall(len(data).to_bytes(_HEAD, "little") + data)
+        self._left += len(data).to_bytes(_HEAD, "little") + data
+        self.flush()
 
-    def wait(self, seconds: float) -> bool:
-        """Until there is something to receive."""
-        return bool(self._poll.poll(max(0.0, seconds) * 1000))
+    def flush(self) -> None:
+        """Send what is left, as far as there is room. OSError as above."""
+        while self._left:
+            try:
+                sent = self._end.send(self._left)
+            except BlockingIOError:
+                return
+            del self._left[:sent]
+
+    def wait(self, seconds: float) -> None:
+        """Until there is something to receive, or room for something that is left."""
+        poll = select.poll()
+        poll.register(self._end, select.POLLIN | (select.POLLOUT if self._left else 0))
+        poll.poll(max(0.0, seconds) * 1000)
 
     def receive(self) -> list[Any]:
         """What has come, without waiting. EOFError: the other side is gone, and nothing is left."""

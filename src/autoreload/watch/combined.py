@@ -6,7 +6,7 @@ import errno
 import select
 from collections.abc import Collection, Sequence
 
-from autoreload.core.change import Change, Kind
+from autoreload.core.change import Change
 from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.fanotify import FanotifyBackend
 from autoreload.watch.inotify import InotifyBackend
@@ -82,8 +82,7 @@ class CombinedBackend:
             self._mounts_changed()
         changes = self._kernel.read(now)
         if self._polled:
-            for change in changes:
-                self._polling.note(change.path, change.kind is not Kind.VANISHED)
+            self._polling.note(changes)
         if self._inotify is not None and self._inotify.limited and self._may_switch:
             self._may_switch = False
             self._switch(self._inotify)
@@ -143,6 +142,7 @@ class CombinedBackend:
         self._inotify, self._fanotify = None, fanotify
         self._epoll.register(fanotify.fileno(), select.EPOLLIN)
         self._polling.drop_all(but=self._polled)
+        self._poll_remote(inotify.good)  # also what is mounted below the roots and has no handles
         self._notices.append(Notice("the limit of inotify watches is reached: watching with fanotify", detail=True))
 
     def _fall_back(self, fanotify: FanotifyBackend, error: OSError) -> None:
@@ -158,6 +158,7 @@ class CombinedBackend:
         fanotify.close()
         self._inotify, self._fanotify = inotify, None
         self._epoll.register(inotify.fileno(), select.EPOLLIN)
+        self._poll_remote(fanotify.good)
         code = errno.errorcode.get(error.errno or 0, str(error))
         self._notices.append(
             Notice(f"fanotify cannot watch this any more ({code}): watching with inotify", detail=True)

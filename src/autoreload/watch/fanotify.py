@@ -33,11 +33,11 @@ from autoreload.linux.fanotify import (
     Fanotify,
     parse,
 )
-from autoreload.linux.mounts import is_below
 from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.cover import Cover
+from autoreload.watch.drain import drain
 from autoreload.watch.file_events import FileEvents
-from autoreload.watch.mounted import real_path
+from autoreload.watch.mounted import is_beyond, real_path
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import RememberingOutbox
 from autoreload.watch.places import NOWHERE, ROUNDS, Anchor, Places
@@ -54,6 +54,8 @@ PATIENCE = 0.2
 about to be: the directory cannot be looked up any more from shortly before the kernel tells of its deletion."""
 RETRY = 0.005
 """s between two looks for it."""
+STARVED = 0.1
+"""s until it is looked whether there are descriptors again."""
 RECENT = 1.0
 """s. What came and went so long ago is not affected by a move that is read of only now."""
 _WRITING = FAN_MODIFY | FAN_CLOSE_WRITE
@@ -198,9 +200,7 @@ class FanotifyBackend:
         self._update_cover()
         self._outbox.verify(self._walk.tell_truth)
         fences = self._places.fences
-        for real in (real_path(point, fences) for point in points):
-            if any(is_below(real, fence) for fence in fences):
-                continue
+        for real in (real_path(point, fences) for point in points if not is_beyond(point, fences)):
             self._walk.push(Visit(real, self._places.told((real,))))
         self._deadline = 0.0
 
@@ -217,10 +217,13 @@ class FanotifyBackend:
         self._recent = {event: None for event in events if event.mask & _GOING and not event.mask & FAN_ONDIR}
 
     def _when(self, now: float) -> float | None:
-        if self._walk.busy or (self._places.moves and not self._orphans):
+        busy = self._walk.busy and not self._walk.starved
+        if busy or (self._places.moves and not self._orphans):
             return 0.0
         doubted = self._files.doubts.deadline()
         times = [doubted] if doubted is not None else []
+        if self._walk.starved:
+            times.append(now + STARVED)
         if self._orphans:
             times.append(now + RETRY)
         return min(times, default=None)
@@ -265,18 +268,7 @@ class FanotifyBackend:
     # -- events --------------------------------------------------------------------------------------------------
 
     def _drain(self) -> tuple[list[Event], int]:
-        """Events; and the time before the queue was found to be empty (CLOCK_REALTIME_COARSE, ns), else 0."""
-        events: list[Event] = []
-        size = 0
-        while size < BATCH:
-            moment = file_time()
-            try:
-                data = self._kernel.read(BATCH)
-            except BlockingIOError:
-                return events, moment
-            size += len(data)
-            events += parse(data)
-        return events, 0
+        return drain(self._kernel.read, parse, BATCH)
 
     def _handle(self, events: list[Event], now: float) -> bool:
         """First what they say of directories, then of files: where a file is depends on the former. Was any moved?"""
@@ -316,7 +308,8 @@ class FanotifyBackend:
             del self._orphans[event]
             if not event.mask & FAN_ONDIR:
                 self._give_up(event)
-        if lost:
+        if lost or self._places.starved:
+            self._places.starved = False
             self._events_lost()
         return news
 

@@ -19,7 +19,7 @@ from autoreload.linux.clock import SetBack
 from autoreload.linux.prctl import die_with_parent
 from autoreload.watch.backend import Backend, Judge, Root
 from autoreload.watch.channel import Channel
-from autoreload.watch.polling import AWAY
+from autoreload.watch.polled import AWAY
 
 BEAT = 1.0
 """s between two signs of life."""

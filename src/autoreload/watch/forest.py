@@ -42,7 +42,7 @@ NAMES = IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM
 TREE = HOW | NAMES | IN_CLOSE_WRITE | IN_MODIFY | IN_MASK_ADD
 """For every directory of a tree. IN_MASK_ADD: its inode may be watched for another reason as well."""
 
-_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _REMOVALS = 500
 """How many watches are removed at once. Each removal puts an IN_IGNORED into the queue, which must not overflow."""
 
@@ -289,7 +289,7 @@ class Forest:
         try:
             entries = self._entries(path or "/")
         except OSError as error:
-            if error.errno in _NO_DESCRIPTOR:
+            if error.errno in NO_DESCRIPTOR:
                 self.starved = True
                 self.push(node, look)
             elif error.errno in (errno.EACCES, errno.EPERM):

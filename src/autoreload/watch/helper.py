@@ -6,6 +6,7 @@ replaced, so there is never more than one: it goes on when it gets its answer, a
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -39,6 +40,7 @@ class Helper:
         self._near = near
         self._since = since
         self._told = 0
+        self.pid = 0
         self._inbox: list[Any] = []
         self._notices: list[Notice] = []
         self._calls = 0
@@ -56,19 +58,29 @@ class Helper:
         self._begin()
 
     def _begin(self) -> None:
-        ours, theirs = socket.socketpair()
         self._heard = time.monotonic()
         self._revive_at: float | None = None
         self._owed = False
         self.renewed = True
         """Has it a descriptor that it had not before?"""
-        self.pid = os.fork()
-        if not self.pid:
-            _be_far_side(theirs, self._near, self.roots, self._since)
-        theirs.close()
+        self._channel: Channel | None = None
+        try:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                try:
+                    self.pid = os.fork()
+                except OSError:
+                    ours.close()
+                    raise
+                if not self.pid:
+                    _be_far_side(theirs, self._near, self.roots, self._since)
+        except OSError as error:  # no descriptor is left, or no process more is permitted
+            self._hear_of_away(error.errno or errno.EAGAIN)
+            self._revive_at = self._heard + AGAIN
+            return
         self._near.born(self.pid)
         ours.setblocking(False)
-        self._channel: Channel | None = Channel(ours)
+        self._channel = Channel(ours)
 
     # -- for the backend ---------------------------------------------------------------------------------------------
 
@@ -150,8 +162,8 @@ class Helper:
             return default
         until = time.monotonic() + PATIENCE
         while self._is_owed() and (left := until - time.monotonic()) > 0:
-            if self._channel.wait(left):
-                self._receive()
+            self._channel.wait(left)
+            self._receive()
         return default if self._owed else self._answer
 
     def _is_owed(self) -> bool:
@@ -179,6 +191,10 @@ class Helper:
     def _receive(self) -> None:
         if self._channel is None:
             return
+        try:
+            self._channel.flush()
+        except OSError:
+            pass  # what it told before it ended comes first
         try:
             messages = self._channel.receive()
         except EOFError:

@@ -31,6 +31,7 @@ from autoreload.linux.inotify import (
 from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.batch import Batch
 from autoreload.watch.created import Doubts
+from autoreload.watch.drain import drain
 from autoreload.watch.forest import NAMES, Forest, Guide, Spill
 from autoreload.watch.notices import flood_notice, limit_notice, unreadable_notice
 from autoreload.watch.outbox import Outbox
@@ -123,7 +124,7 @@ class InotifyBackend:
 
     def read(self, now: float) -> list[Change]:
         """Drain the queue (up to a batch), handle what it says, then look at directories for a slice of time."""
-        events, drained = self._drain()
+        events, drained = drain(self._kernel.read, parse, BATCH)
         lost = self._handle(events, now)
         if lost:
             self._events_lost()
@@ -213,23 +214,6 @@ class InotifyBackend:
         return min(times, default=None)
 
     # -- events --------------------------------------------------------------------------------------------------
-
-    def _drain(self) -> tuple[list[Event], int]:
-        """Events; and the time before the queue was found to be empty (CLOCK_REALTIME_COARSE, ns), else 0.
-
-        That clock, because it is the clock of file times: CLOCK_REALTIME is up to a tick ahead of them.
-        """
-        events: list[Event] = []
-        size = 0
-        while size < BATCH:
-            moment = file_time()
-            try:
-                data = self._kernel.read(BATCH)
-            except BlockingIOError:
-                return events, moment
-            size += len(data)
-            events += parse(data)
-        return events, 0
 
     def _handle(self, events: list[Event], now: float) -> bool:
         """Tell what they say of files, look at what they say of directories. True: some events were lost."""

@@ -127,9 +127,15 @@ class Links:
         if not self.links:
             return found
         reals = {real_path(path, self._fences) for path in found}
+        leading: dict[str, list[str]] = {}
         for link in self.links.values():
             if link.real is not None:
-                found |= {link.path + real[len(link.real) :] for real in reals if is_below(real, link.real)}
+                leading.setdefault(link.real, []).append(link.path)
+        for real in reals:
+            above = f"{real}/"
+            while above:  # not link by link: there may be thousands of files, and of links
+                above = above[: above.rfind("/")]
+                found.update(path + real[len(above) :] for path in leading.get(above, ()))
         return found | reals
 
     def take_told(self) -> list[Change]:
@@ -159,7 +165,7 @@ class Links:
 
     def met(self, path: str) -> bool:
         """There is a link at this path, in a folder that is watched and was listed. Does it lead to a folder?"""
-        real, single, _ = self._target(trace(path, _nothing, self._may_look))
+        real, single, _ = self._target(trace(path, _nothing, self.may_look))
         folder = real is not None and not single
         if folder:
             self._no_files.add(path)
@@ -222,7 +228,7 @@ class Links:
 
     def is_remote(self, path: str) -> bool:
         """Does the link at `path` lead to a file system that is changed from another side?"""
-        real, _, _ = self._target(trace(path, _nothing, self._may_look))
+        real, _, _ = self._target(trace(path, _nothing, self.may_look))
         return real is not None and self._fence.is_remote(real)
 
     def refresh(self) -> None:
@@ -286,7 +292,7 @@ class Links:
         if link is None or link.real is None:
             return False
         real = link.real + folder[len(link.path) :]
-        if real in self._claimed or not self._may_look(real) or real in self._root_reals():
+        if real in self._claimed or not self.may_look(real) or real in self._root_reals():
             return False
         if folder in self._folders:
             return True
@@ -308,9 +314,6 @@ class Links:
 
     def may_look(self, path: str) -> bool:
         """May this be looked up on the way of a link?"""
-        return self._may_look(path)
-
-    def _may_look(self, path: str) -> bool:
         if not self._fence.built:
             self._fence.build([real_path(root.path, self._fences) for root in self._roots])
         return self._fence.allows(path)
@@ -322,7 +325,7 @@ class Links:
 
     def _target(self, way: Way) -> tuple[str | None, bool, str]:
         """Where it leads, whether to a file, and what it must not lead to."""
-        if way.end is None or not self._may_look(way.end):
+        if way.end is None or not self.may_look(way.end):
             return None, False, way.blocked if way.end is None else way.end
         try:
             mode = os.lstat(way.end or "/").st_mode

@@ -53,10 +53,10 @@ def fences(table: Sequence[Mount]) -> dict[str, Mount]:
     there would be nothing left on this side."""
     found: dict[str, Mount] = {}
     for mount in sorted(table, key=lambda mount: mount.point):
+        if not is_remote(mount.kind) or mount.point == "/" or any(is_below(mount.point, fence) for fence in found):
+            continue  # there may be thousands of mounts, as where containers run
         seen = mount_of(mount.point, table)
-        if seen is None or seen.id != mount.id or not is_remote(mount.kind) or mount.point == "/":
-            continue
-        if not any(is_below(mount.point, fence) for fence in found):
+        if seen is not None and seen.id == mount.id:
             found[mount.point] = mount
     return found
 
@@ -83,6 +83,12 @@ def real_path(path: str, among: Collection[str]) -> str:
         here = "" if target.startswith("/") else here.rpartition("/")[0]
         todo += [name for name in target.split("/")[::-1] if name not in ("", ".")]
     return here or "/"
+
+
+def is_beyond(path: str, fences: Collection[str]) -> bool:
+    """Does this path lead to where one of the `fences` is, or beyond it, be it by links?"""
+    real = real_path(path, fences) if fences else ""
+    return any(is_below(real, fence) for fence in fences)
 
 
 class MountsWatch:

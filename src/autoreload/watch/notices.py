@@ -11,25 +11,25 @@ _POLLED = "everything is polled instead, which is slower"
 
 def limit_notice(count: int, polled: bool) -> Notice:
     """The limit of watches is reached, and `count` directories are not watched."""
-    present = _value("/proc/sys/fs/inotify/max_user_watches")
+    present, own = _limit("watches")
     fate = "polled instead, which is slower" if polled else "not watched"
     directories = "1 directory is" if count == 1 else f"{count} directories are"
     want = max(524288, 2 * int(present)) if present.isdigit() else 524288
     return Notice(
         f"the limit fs.inotify.max_user_watches ({present}) is reached: {directories} {fate}",
         f"raise it with `sudo sysctl fs.inotify.max_user_watches={want}`, and for good with "
-        f"`echo fs.inotify.max_user_watches={want} | sudo tee /etc/sysctl.d/60-inotify.conf`",
+        f"`echo fs.inotify.max_user_watches={want} | sudo tee /etc/sysctl.d/60-inotify.conf`{own}",
     )
 
 
 def instances_notice() -> Notice:
     """The limit of inotify instances is reached."""
-    present = _value("/proc/sys/fs/inotify/max_user_instances")
+    present, own = _limit("instances")
     want = max(1024, 2 * int(present)) if present.isdigit() else 1024
     return Notice(
         f"the limit fs.inotify.max_user_instances ({present}) is reached: {_POLLED}",
         f"raise it with `sudo sysctl fs.inotify.max_user_instances={want}`, and for good with "
-        f"`echo fs.inotify.max_user_instances={want} | sudo tee /etc/sysctl.d/60-inotify.conf`",
+        f"`echo fs.inotify.max_user_instances={want} | sudo tee /etc/sysctl.d/60-inotify.conf`{own}",
     )
 
 
@@ -98,6 +98,16 @@ def unreadable_notice(paths: list[str]) -> Notice:
         f"cannot read {len(paths)} directories: not watched ({named})",
         "make them readable, or ignore them",
     )
+
+
+def _limit(what: str) -> tuple[str, str]:
+    """The limit of watches or instances that is in force, and what else is to be raised: a user namespace has one of
+    its own, user_namespaces(7)."""
+    present = _value(f"/proc/sys/fs/inotify/max_user_{what}")
+    own = _value(f"/proc/sys/user/max_inotify_{what}")
+    if present.isdigit() and own.isdigit() and int(own) < int(present):
+        return own, f"; in this user namespace also user.max_inotify_{what}"
+    return present, ""
 
 
 def _value(path: str) -> str:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from autoreload.linux.fanotify import file_system, open_key
 from autoreload.linux.mounts import Mount, is_below, mount_of, mounts, mounts_below
 from autoreload.watch.backend import Interest, Root
+from autoreload.watch.forest import NO_DESCRIPTOR
 
 KEPT = 8192
 """Directories whose place is remembered, and folders whose verdict is."""
@@ -79,7 +80,7 @@ class Places:
     """All that is known of directories."""
 
     def __init__(self, interest: Interest, anchors: list[Anchor], fences: Collection[str] = ()) -> None:
-        """`fences`: mount points that must not be touched, see fences.py."""
+        """`fences`: mount points that must not be touched, see mounted.py."""
         self.interest = interest
         self.anchors = anchors
         self.fences = fences
@@ -90,6 +91,8 @@ class Places:
         self.moves: dict[bytes, Move] = {}
         self.ghosts: dict[bytes, tuple[bytes, str]] = {}
         """Directories that were deleted just now: the directory each was in, and its name."""
+        self.starved = False
+        """The process ran out of descriptors, so that an event was heard of a directory that nobody could look up."""
         self._folder_roots = {anchor.told for anchor in anchors if not anchor.root.single}
         self._steps: set[str] = set()
         self._found: dict[bytes, tuple[str, ...] | None] = {}
@@ -176,6 +179,8 @@ class Places:
             try:
                 path = self._look_up(point, key)
             except OSError as error:
+                if error.errno in NO_DESCRIPTOR:
+                    self.starved = True
                 if error.errno == errno.ESTALE:
                     found = None
                     break

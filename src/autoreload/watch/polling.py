@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from autoreload.core.change import Change, Kind
 from autoreload.linux.clock import file_time
 from autoreload.linux.mounts import is_below
 from autoreload.watch.backend import Interest, Linked, Notice, Root
 from autoreload.watch.forest import Guide
-from autoreload.watch.known import Known
-from autoreload.watch.mounted import real_path
+from autoreload.watch.mounted import is_beyond
 from autoreload.watch.notices import unreadable_notice
 from autoreload.watch.outbox import Outbox
-from autoreload.watch.signature import TICK, Doubt, Signature, compared, fresh, signature, step
+from autoreload.watch.polled import UNKNOWN, Away, Folder, Tree, identity, keep, unless_away
+from autoreload.watch.signature import TICK, Signature, compared, fresh, signature, step
 from autoreload.watch.way import trace
 
 SLICE = 0.005
@@ -34,22 +32,6 @@ LIVELY = 30.0
 """s after a change in which it looks more often, as the next one is likely to come soon."""
 LIVELY_INTERVAL = 0.25
 LIVELY_SHARE = 10
-
-AWAY = frozenset(
-    (
-        errno.ENOTCONN,
-        errno.ECONNABORTED,
-        errno.ECONNREFUSED,
-        errno.ECONNRESET,
-        errno.EHOSTDOWN,
-        errno.EHOSTUNREACH,
-        errno.EIO,
-        errno.ENETDOWN,
-        errno.ENETUNREACH,
-        errno.ETIMEDOUT,
-    )
-)
-"""What a file system answers whose daemon died (FUSE), or whose server is not reached (SMB, NFS mounted `soft`)."""
 
 
 class PollingBackend:
@@ -75,7 +57,7 @@ class PollingBackend:
         self._lively_until = 0.0
         self._interest = interest
         self._outbox = Outbox()
-        self._trees: dict[Root, _Tree] = {}
+        self._trees: dict[Root, Tree] = {}
         self._unreadable: dict[str, None] = {}
         self._unreadable_told: set[str] = set()
         self._next = 0.0
@@ -176,7 +158,7 @@ class PollingBackend:
 
     def add(self, root: Root, since: int) -> None:
         """Look after it. Files found there are news if their ctime is at or after `since` (ns)."""
-        self._trees[root] = _Tree(since)
+        self._trees[root] = Tree(since)
         self._next, self._told = 0.0, 0
 
     def look_up(self, root: Root, since: int) -> None:
@@ -198,23 +180,34 @@ class PollingBackend:
         """No longer look after anything but these."""
         self._trees = {root: tree for root, tree in self._trees.items() if root in but}
 
-    def note(self, path: str, there: bool) -> None:
-        """This file has been told of by someone else: as it is now, it is no news."""
-        folder, _, name = path.rpartition("/")
+    def note(self, changes: Iterable[Change]) -> None:
+        """These have been told by someone else: as the files are now, they are no news."""
+        folders: dict[str, dict[str, bool]] = {}
+        for change in changes:
+            folder, _, name = change.path.rpartition("/")
+            folders.setdefault(folder, {})[name] = change.kind is not Kind.VANISHED
         for root, tree in self._trees.items():
-            if root.path == path if root.single else path.startswith(root.path.rstrip("/") + "/"):
-                files = tree.folders.get(folder) or {}
-                try:
-                    info = os.stat(path, follow_symlinks=root.single) if there else None
-                except OSError:
-                    info = None
-                if info is None:
-                    files.pop(name, None)
-                elif step(info.st_ctime_ns) * 1e9 > TICK:
-                    files[name] = fresh(path, info, time.monotonic())
-                else:
-                    files[name] = signature(info)
-                tree.folders[folder] = files
+            for folder, names in folders.items():
+                if root.single:
+                    names = {name: there for name, there in names.items() if f"{folder}/{name}" == root.path}
+                if names if root.single else is_below(folder or "/", root.path):
+                    files = tree.folders.get(folder) or {}
+                    for name, there in names.items():
+                        self._note(files, f"{folder}/{name}", there, root)
+                    tree.folders[folder] = files
+
+    def _note(self, files: dict[str, Signature], path: str, there: bool, root: Root) -> None:
+        name = path[path.rfind("/") + 1 :]
+        try:
+            info = os.stat(path, follow_symlinks=root.single) if there else None
+        except OSError:
+            info = None
+        if info is None:
+            files.pop(name, None)
+        elif step(info.st_ctime_ns) * 1e9 > TICK:
+            files[name] = fresh(path, info, time.monotonic())
+        else:
+            files[name] = signature(info)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -230,10 +223,11 @@ class PollingBackend:
                     looks.append((tree, look))
                     break
 
-    def _look_at_root(self, root: Root, tree: _Tree, rejudged: int) -> Iterator[None]:
+    def _look_at_root(self, root: Root, tree: Tree, rejudged: int) -> Iterator[None]:
         tree.away = False
+        tree.kept.clear()
         try:
-            if self._fences and self._is_beyond(root):
+            if is_beyond(root.path, self._fences):
                 self._forget(tree)
             elif not self._is_followed(root, tree):
                 return
@@ -242,12 +236,12 @@ class PollingBackend:
                 yield
             else:
                 yield from self._look_at_tree(root, tree, rejudged)
-        except _Away:
+        except Away:
             tree.away = True
         else:
             tree.since = None
 
-    def _is_followed(self, root: Root, tree: _Tree) -> bool:
+    def _is_followed(self, root: Root, tree: Tree) -> bool:
         """Of what is behind a link: where does it lead now, and is that watched under its path?"""
         guide = self._guide
         if guide is None or not guide.has(root.path):
@@ -263,23 +257,19 @@ class PollingBackend:
         tree.single = found.single
         return True
 
-    def _is_beyond(self, root: Root) -> bool:
-        real = real_path(root.path, self._fences)
-        return any(is_below(real, fence) for fence in self._fences)
-
-    def _forget(self, tree: _Tree) -> None:
+    def _forget(self, tree: Tree) -> None:
         """What was known is told to be gone."""
         for path, files in tree.folders.items():
             self._vanished(path, files)
         tree.folders.clear()
 
-    def _look_at_file(self, root: Root, tree: _Tree) -> None:
+    def _look_at_file(self, root: Root, tree: Tree) -> None:
         folder, _, name = root.path.rpartition("/")
         old = tree.folders.get(folder) or {}
         try:
             info = os.stat(root.path)
         except OSError as error:
-            _unless_away(error)
+            unless_away(error)
             if old:
                 self._vanished(folder, old)
             tree.folders[folder] = {}
@@ -298,24 +288,32 @@ class PollingBackend:
         recent = abs(file_time() - info.st_ctime_ns) < step(info.st_ctime_ns) * 1e9
         return fresh(path, info, now) if recent else signature(info), news
 
-    def _look_at_tree(self, root: Root, tree: _Tree, rejudged: int) -> Iterator[None]:
+    def _look_at_tree(self, root: Root, tree: Tree, rejudged: int) -> Iterator[None]:
         """`rejudged`: folders not known so far are no news, only what changed in them since (ns); 0: they are."""
-        todo = [_Folder(root.path.rstrip("/"), None, None)]
+        todo = [Folder(root.path.rstrip("/"), None, None)]
         seen = set()
         while todo:
             folder = todo.pop() if self._guide is None else todo.pop(0)
             if self._trees.get(root) is not tree:
                 return  # dropped meanwhile
-            key = _identity(folder.path or "/", follow=folder.above is None)
-            if key is None or folder.is_below(key):  # gone, or a bind mount of a folder above it
+            try:
+                key = identity(folder.path or "/", follow=folder.above is None)
+                if key is None or folder.is_below(key):  # gone, or a bind mount of a folder above it
+                    continue
+                inner = self._look_at(folder, root, tree, rejudged)
+            except Away:
+                if folder.above is None:
+                    raise
+                keep(folder.path, root, tree)
                 continue
-            inner = self._look_at(folder, tree, rejudged)
             if inner is not None:
                 seen.add(folder.path)
-                todo += [_Folder(path, key, folder) for path in inner if self._may_enter(path)]
+                todo += [Folder(path, key, folder) for path in inner if self._may_enter(path)]
             yield
         judged: dict[str, bool] = {}
         for path in [path for path in tree.folders if path not in seen]:
+            if any(is_below(path, kept) for kept in tree.kept):
+                continue
             files = tree.folders.pop(path)
             if self._guide is not None:
                 self._guide.left(path)
@@ -325,14 +323,14 @@ class PollingBackend:
     def _may_enter(self, folder: str) -> bool:
         return Root(folder) not in self._trees and (self._guide is None or self._guide.enter(folder))
 
-    def _look_at(self, folder: _Folder, tree: _Tree, rejudged: int) -> list[str] | None:
+    def _look_at(self, folder: Folder, root: Root, tree: Tree, rejudged: int) -> list[str] | None:
         """Tell what changed in this folder. The folders to look at in it; None: it cannot be looked at."""
         path = folder.path
         try:
             with os.scandir(path or "/") as found:
                 entries = list(found)
         except OSError as error:
-            _unless_away(error)
+            unless_away(error)
             if isinstance(error, PermissionError):
                 self._unreadable[path] = None
                 return []
@@ -361,8 +359,11 @@ class PollingBackend:
                     continue
                 info = entry.stat(follow_symlinks=False)
             except OSError as error:
-                _unless_away(error)
-                if isinstance(error, PermissionError):
+                if error.errno in UNKNOWN:
+                    keep(below, root, tree)
+                    if known is not None:
+                        new[name] = known
+                elif isinstance(error, PermissionError):
                     self._unreadable[path] = None
                 continue
             if known == (info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino, None):
@@ -388,53 +389,3 @@ class PollingBackend:
             above = path.rpartition("/")[0]
             judged[path] = self._is_wanted(above, root, judged) and self._interest.wants_directory(path)
         return judged[path]
-
-
-class _Away(Exception):
-    """The file system cannot say what is there, so that what is known of it stays."""
-
-
-def _unless_away(error: OSError) -> None:
-    if error.errno in AWAY:
-        raise _Away
-
-
-class _Tree:
-    """What is known of a root."""
-
-    __slots__ = ("away", "folders", "since", "single")
-
-    def __init__(self, since: int) -> None:
-        self.since: int | None = since
-        """Until the first look is over."""
-        self.away = False
-        """Could the last look not be finished?"""
-        self.folders: Known[Doubt | None] = Known(None)
-        self.single = False
-        """Of what is behind a link: is it a file?"""
-
-
-class _Folder(NamedTuple):
-    """A folder to look at, and the way to it."""
-
-    path: str
-    above_key: tuple[int, int] | None
-    above: _Folder | None
-
-    def is_below(self, key: tuple[int, int]) -> bool:
-        """Is a folder above it this one?"""
-        folder: _Folder | None = self
-        while folder is not None:
-            if folder.above_key == key:
-                return True
-            folder = folder.above
-        return False
-
-
-def _identity(path: str, follow: bool) -> tuple[int, int] | None:
-    try:
-        info = os.stat(path, follow_symlinks=follow)
-    except OSError as error:
-        _unless_away(error)
-        return None
-    return info.st_dev, info.st_ino

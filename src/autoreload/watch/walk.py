@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from autoreload.core.change import Kind
 from autoreload.watch.backend import Linked
-from autoreload.watch.forest import may_have_moved, mtime_of
+from autoreload.watch.forest import NO_DESCRIPTOR, may_have_moved, mtime_of
 from autoreload.watch.outbox import Outbox
 from autoreload.watch.places import Anchor, Places
 
@@ -42,6 +42,8 @@ class Walk:
         self._todo: list[Visit] = []
         self.unreadable: dict[str, None] = {}
         """Folders that may not be looked into, until someone asks."""
+        self.starved = False
+        """The process ran out of descriptors: what is to be visited must wait."""
 
     @property
     def busy(self) -> bool:
@@ -53,13 +55,10 @@ class Walk:
         if visit.told or visit.aliases:
             self._todo.append(visit)
 
-    def clear(self) -> None:
-        """Nothing is to be visited any more."""
-        self._todo.clear()
-
     def step(self, until: float) -> None:
         """Visit until there is nothing to visit, or it is `until` (monotonic s); one folder at least."""
-        while self._todo:
+        self.starved = False
+        while self._todo and not self.starved:
             self._visit(self._todo.pop())
             if time.monotonic() >= until:
                 return
@@ -95,7 +94,10 @@ class Walk:
             with os.scandir(visit.real or "/") as found:
                 entries = list(found)
         except OSError as error:
-            if isinstance(error, PermissionError):
+            if error.errno in NO_DESCRIPTOR:
+                self.starved = True
+                self.push(visit)
+            elif isinstance(error, PermissionError):
                 self.unreadable[visit.real] = None
             return  # moved or deleted again: events tell
         places = self._places

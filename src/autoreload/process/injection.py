@@ -1,0 +1,43 @@
+"""How the runtime comes into the Python of the command: by two variables of its environment.
+
+`runtime/inject/sitecustomize.py` is the other side, and takes them out again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from marshal import dumps
+from typing import Any
+
+from autoreload import runtime
+from autoreload.runtime.protocol import FORMAT
+
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(runtime.__file__)), "inject")
+VARIABLE = b"AUTORELOAD_RUNTIME"
+
+
+class Injection:
+    """What the runtime is told at each start."""
+
+    def __init__(self, environ: Mapping[bytes, bytes]) -> None:
+        """`environ`: that of the command, without us."""
+        self._before = environ.get(b"PYTHONPATH")
+        self._parts: dict[str, Callable[[], Any]] = {}
+
+    def add(self, part: str, told: Callable[[], Any]) -> None:
+        """That part of the runtime is to do something in the command, and is told this; with None it is left out."""
+        self._parts[part] = told
+
+    def environ(self, guard: int) -> dict[bytes, bytes]:
+        """What the environment needs for the next start. `guard`: pid of the parent of the command."""
+        parts = {part: what for part, told in self._parts.items() if (what := told()) is not None}
+        if not parts:
+            return {}
+        before = self._before
+        kind = "unset" if before is None else "set" if before else "empty"
+        words = f"{kind} {dumps({'guard': guard, **parts}, FORMAT).hex()}"
+        return {
+            b"PYTHONPATH": os.fsencode(FOLDER) + (b":" + before if before else b""),
+            VARIABLE: words.encode(),
+        }

@@ -1,0 +1,117 @@
+"""The program that this process runs, and when a snapshot of it is worth taking."""
+
+from __future__ import annotations
+
+import _thread
+import os
+from time import monotonic
+
+from . import native, opened, refusals
+from .protocol import note
+from .snapshot import take
+from .used import Used, absolute
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SPACING_WHEN_HOT = 0.01
+"""Seconds of the program's work between two snapshots, the second of which is for a file that was edited of late."""
+_NEVER_OURS = ("/site-packages/", "/dist-packages/", "/.git/", "/node_modules/", "/.venv/")
+
+
+_SOON = 0.02
+"""Seconds until it is tried again where it was only a bad moment."""
+
+
+class Program:
+    """What is known of it, in each of its processes: a fork copies it."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.address: bytes = told["address"]
+        self.signal: int = told["signal"]
+        """That asks it to end."""
+        self._spacing: float = told["spacing"]
+        self.hot: dict[str, int] = {}
+        """Files edited of late, and where they changed first (bytes)."""
+        self._roots: tuple[str, ...] = ()
+        self.learn(told)
+        self.used = Used()
+        self.in_progress: dict[str, tuple[bytes, int]] = {}
+        """Files that are being run in steps: what of them was run (or is now), and the number of the next statement."""
+        self.resumed = 0
+        """How often this process, or one that it was forked from, was forked by a snapshot that was resumed."""
+        self.depth = 0
+        """How many snapshots there are above it."""
+        self.lines: list[bytes] = []
+        """Where each of them listens, the first one first."""
+        self.sent = 0
+        """How many of the used paths they have told."""
+        self.began = monotonic()
+        """When it would have begun, had it never been frozen."""
+        self._pid = os.getpid()
+        self._user = os.geteuid()
+        self._main = _thread.get_ident()
+        self._looked = self.began
+        self._busy = False
+        self._told: set[str] = set()
+
+    def learn(self, told: dict[str, Any]) -> None:
+        """Take over what the tool knows by now."""
+        self.hot = dict(told["hot"])
+        self._roots = tuple(root.rstrip("/") + "/" for root in told["roots"])
+
+    def watch(self) -> None:
+        """From now on, see which files are opened."""
+        opened.watch(self._opened)
+
+    def here(self) -> bool:
+        """Is this the process, and the thread, that snapshots can be taken of?"""
+        return not self._busy and _thread.get_ident() == self._main and os.getpid() == self._pid
+
+    def due(self) -> bool:
+        """Has enough been done since the last snapshot?"""
+        return monotonic() - self._looked >= self._spacing
+
+    def watches(self, path: str) -> bool:
+        """Is that folder (absolute) in one of the watched ones, and in none that holds other people's code?"""
+        path = path.rstrip("/") + "/"
+        return path.startswith(self._roots) and not any(word in path for word in _NEVER_OURS)
+
+    def _opened(self, path: str) -> None:
+        """A file is about to be read. Of those that are watched the tool is told at once: it may be the last that is
+        heard of this process, which need not have a snapshot any more."""
+        if self._busy:
+            return
+        path = absolute(path)
+        if self.used.add(path) and path.startswith(self._roots) and not path.endswith(".py"):
+            note(self.address, "opened", path)
+
+    def point(self, kind: str, path: str, hot: bool = False) -> None:
+        """A snapshot may be taken here. Returns in the process that goes on, or, later, in one that was resumed."""
+        if not self.here():
+            return
+        spacing = min(SPACING_WHEN_HOT, self._spacing) if hot else self._spacing
+        if monotonic() - self._looked < spacing and kind != "root":
+            return
+        self._busy = True
+        soon = False
+        try:
+            why = refusals.reason(self._main, self._user)
+            soon = why == native.BUSY
+            if not why:
+                why = take(self, kind, path)
+            if why:
+                self._refused(why, path)
+        finally:
+            self._busy = False
+            self._looked = monotonic() - (self._spacing - _SOON if soon else 0.0)
+
+    def _refused(self, why: str, path: str) -> None:
+        if why not in self._told and note(self.address, "refused", why, path):
+            self._told.add(why)
+
+    def forked(self) -> None:
+        """This is another process now, and still the program."""
+        self._pid = os.getpid()
+        self._main = _thread.get_ident()

@@ -1,0 +1,112 @@
+"""Taking a snapshot: the process forks, and the *child* goes on as the program; the parent freezes.
+
+All descriptors of ours are opened before the fork and closed in the child at once: the program never has one. What can
+fail fails before the fork, and then nothing has happened.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import sys
+from time import monotonic
+
+from . import kernel, native
+from .frozen import Frozen, above
+from .kept import Kept
+from .protocol import Stream
+from .used import signed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from signal import SIG_BLOCK, SIG_SETMASK, SIGKILL, SIGSTOP, pthread_sigmask, valid_signals
+
+    from .program import Program
+else:
+    from _signal import SIG_BLOCK, SIG_SETMASK, SIGKILL, SIGSTOP, pthread_sigmask, valid_signals
+
+_LINES = b"\0autoreload-line-"
+"""Abstract addresses, see unix(7): no file is left behind."""
+_EVERY = {int(signal) for signal in valid_signals()} - {SIGKILL, SIGSTOP}
+
+
+def take(program: Program, kind: str, path: str) -> str:
+    """Take a snapshot; returns in the child. Why there is none, if it cannot be taken; empty: this is the program."""
+    program.used.collect(program.in_progress)
+    mask = pthread_sigmask(SIG_BLOCK, _EVERY)
+    try:
+        return _take(program, kind, path)
+    finally:
+        pthread_sigmask(SIG_SETMASK, mask)
+
+
+def _take(program: Program, kind: str, path: str) -> str:
+    line = _LINES + os.urandom(12).hex().encode()
+    opened: list[Stream] = []
+    signals = spare = -1
+    subreaper = False
+    try:
+        control = Stream.connected(program.address)
+        opened.append(control)
+        listener = Stream(_listening(line))
+        opened.append(listener)
+        up = above(program.lines)
+        opened += [up] if up is not None else []
+        signals = kernel.signal_descriptor()
+        spare = os.dup(signals)  # for what can be opened only after the fork
+        kept = Kept()
+        age = monotonic() - program.began
+        kernel.inherit_orphans(True)
+        subreaper = True
+        child = native.fork()
+    except OSError as error:
+        if subreaper:
+            kernel.inherit_orphans(False)
+        _close(opened, signals, spare)
+        return f"it cannot be forked ({error.strerror})"
+    if child:
+        try:
+            kept.freeze()
+            os.close(spare)
+            frozen = Frozen(program, child, control, listener, up, signals)
+            frozen.tell(kind, path, age, signed(program.used.paths[program.sent :]))
+            frozen.until_resumed()  # returns in a new child
+        except BaseException:
+            os._exit(1)  # it must never go on as a second program
+        program.resumed += 1
+    else:
+        _close(opened, signals, spare)
+    program.lines = [*program.lines, line]
+    program.sent = len(program.used.paths)
+    program.depth += 1
+    program.began = monotonic() - age
+    program.forked()
+    kept.give_back()
+    if program.resumed:
+        for finder in sys.meta_path:
+            getattr(finder, "invalidate_caches", _nothing)()
+    return ""
+
+
+def _nothing() -> None:
+    pass
+
+
+def _close(streams: list[Stream], *descriptors: int) -> None:
+    for stream in streams:
+        stream.close()
+    for descriptor in descriptors:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _listening(address: bytes) -> _socket.socket:
+    flags = _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK
+    socket = _socket.socket(_socket.AF_UNIX, flags)
+    try:
+        socket.bind(address)
+        socket.listen(4)
+    except OSError:
+        socket.close()
+        raise
+    return socket

@@ -1,0 +1,145 @@
+"""A source file taken apart at its top-level statements, so that it can be run in steps.
+
+Between two steps a snapshot can be taken. Only a file that was edited of late is run so: its code is the same as that
+of the whole, but it is compiled each time.
+
+Pure but for `check`, `Steps` and what they are given.
+"""
+
+from __future__ import annotations
+
+import _ast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
+
+ONLY_AST = 0x400
+"""PyCF_ONLY_AST; the module ast would have to be imported for its name."""
+_BLOCKS = (_ast.Try, _ast.If, _ast.With)
+_SCOPES = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef, _ast.Lambda)
+_IMPORTS = (_ast.Import, _ast.ImportFrom)
+
+
+class Step:
+    """Some statements that are run at once."""
+
+    def __init__(self, first: int, after: int, end: int) -> None:
+        self.first = first
+        """Number of the first of its statements."""
+        self.after = after
+        """Number of the first statement after it."""
+        self.end = end
+        """Bytes of the file up to the end of its last line."""
+
+
+class Steps:
+    """The steps of one source file. SyntaxError, ValueError: as compiling it would raise."""
+
+    def __init__(self, data: bytes, path: str) -> None:
+        compile(data, path, "exec", 0, True)  # what only the whole can be blamed for
+        self.data = data
+        self._path = path
+        self._body: list[Any] = compile(data, path, "exec", ONLY_AST, True).body
+        self._lines = _line_ends(data)
+        self.steps = self._divide()
+
+    def _divide(self) -> list[Step]:
+        """A step for each statement up to the last import, one for the rest."""
+        body = self._body
+        last = max((number + 1 for number, statement in enumerate(body) if imports(statement)), default=0)
+        steps, first = [], 0
+        while first < len(body):
+            after = first + 1 if first < last else len(body)
+            while after < len(body) and self._first_line(body[after]) <= body[after - 1].end_lineno:
+                after += 1  # they share a line
+            end = len(self.data) if after == len(body) else self._lines[body[after - 1].end_lineno - 1]
+            steps.append(Step(first, after, end))
+            first = after
+        return steps
+
+    def _first_line(self, statement: Any) -> int:
+        decorators = getattr(statement, "decorator_list", [])
+        return min([int(statement.lineno), *(int(decorator.lineno) for decorator in decorators)])
+
+    @property
+    def annotates(self) -> bool:
+        """Will the module have `__annotations__`? The whole makes it first of all."""
+        return any(_has(statement, _ast.AnnAssign) for statement in self._body)
+
+    def begins(self, number: int) -> int:
+        """Which step begins with statement `number`; -1: none."""
+        return next((place for place, step in enumerate(self.steps) if step.first == number), -1)
+
+    def compiled(self, step: Step, flags: int) -> tuple[CodeType, int]:
+        """Its code, and the flags for what follows: `from __future__` holds for the rest of the file."""
+        chunk = self._body[step.first : step.after]
+        for statement in chunk:
+            if isinstance(statement, _ast.ImportFrom) and statement.module == "__future__":
+                flags |= _future(statement)
+        if step.first and _is_text(chunk[0]):
+            # Not a docstring: that is only the first of all statements.
+            nothing = _ast.Pass(lineno=chunk[0].lineno, col_offset=0, end_lineno=chunk[0].lineno, end_col_offset=0)
+            chunk = [nothing, *chunk]
+        module = _ast.Module(body=chunk, type_ignores=[])
+        return compile(module, self._path, "exec", flags, True), flags
+
+    def resumes(self, prefix: bytes, number: int) -> bool:
+        """Can it go on with statement `number` for a file that began with `prefix`, all of which has been run?"""
+        if not self.data.startswith(prefix):
+            return False
+        place = self.begins(number)
+        # An `else:` that was appended makes the statement longer than what was run.
+        return place > 0 and self.steps[place - 1].end == len(prefix)
+
+
+def imports(statement: Any) -> bool:
+    """Does it import something when it is run, other than as the main program?"""
+    if isinstance(statement, _IMPORTS):
+        return True
+    if not isinstance(statement, _BLOCKS) or _is_main_guard(statement):
+        return False
+    return _has(statement, _IMPORTS)
+
+
+def _has(statement: Any, kinds: Any) -> bool:
+    """Is there a node of these kinds in it, and not in a scope of its own?"""
+    todo = [statement]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, kinds):
+            return True
+        if not isinstance(node, _SCOPES):
+            for field in node._fields:
+                value = getattr(node, field, None)
+                todo += value if isinstance(value, list) and value and isinstance(value[0], _ast.AST) else []
+    return False
+
+
+def _is_main_guard(statement: Any) -> bool:
+    test = getattr(statement, "test", None)
+    return isinstance(test, _ast.Compare) and isinstance(test.left, _ast.Name) and test.left.id == "__name__"
+
+
+def _is_text(statement: Any) -> bool:
+    value = getattr(statement, "value", None)
+    return isinstance(statement, _ast.Expr) and isinstance(value, _ast.Constant) and isinstance(value.value, str)
+
+
+def _future(statement: Any) -> int:
+    import __future__
+
+    flags = 0
+    for alias in statement.names:
+        flags |= getattr(__future__, alias.name).compiler_flag
+    return flags
+
+
+def _line_ends(data: bytes) -> list[int]:
+    """Where each line ends. As the tokenizer has it: \\n, \\r\\n and \\r end one, a form feed does not."""
+    ends, position = [], 0
+    for line in data.splitlines(True):
+        position += len(line)
+        ends.append(position)
+    return ends

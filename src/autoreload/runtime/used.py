@@ -1,0 +1,105 @@
+"""What the program has used so far: its modules, and the data files that were opened.
+
+A snapshot may serve a change only of what it has not used, so nothing must be missing here. Modules are taken from
+sys.modules when they are asked for, whoever found and loaded them; the finder adds those that are gone again.
+"""
+
+from __future__ import annotations
+
+import sys
+from os.path import join, normpath
+from posix import getcwd, stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Any
+
+    Signature = tuple[int, int, int, int]
+
+MOST = 20_000
+"""So many files are kept in mind."""
+_NO_FILES = ("/proc/", "/sys/", "/dev/")
+
+
+class Used:
+    """Absolute paths, in the order of their first use."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self._known: set[str] = set()
+        self._modules: dict[str, int] = {}
+        self.overflowed = False
+        """Were there more than can be kept in mind?"""
+
+    def add(self, path: str) -> bool:
+        """Something of the program uses that file; True: for the first time."""
+        path = absolute(path)
+        if path in self._known or path.startswith(_NO_FILES):
+            return False
+        if len(self._known) >= MOST:
+            self.overflowed = True
+            return False
+        self._known.add(path)
+        self.paths.append(path)
+        return True
+
+    def collect(self, but: Collection[str]) -> None:
+        """Add the files of the modules that came since the last time, without those that are told of otherwise."""
+        for name, module in list(sys.modules.items()):
+            if self._modules.get(name) == id(module):
+                continue
+            path = _file(module)
+            if path and path not in but:  # without one it may get one yet, as `__main__` does
+                self._modules[name] = id(module)
+                self.add(path)
+
+    def folders(self) -> None:
+        """Add the folders of installed packages: one that is installed, or taken away, changes their time."""
+        for entry in sys.path:
+            if entry.endswith(("/site-packages", "/dist-packages")):
+                self.add(entry)
+
+
+def absolute(path: str) -> str:
+    """The same file, whatever the present folder will be."""
+    if path.startswith("/"):
+        return path
+    try:
+        return normpath(join(getcwd(), path))
+    except OSError:
+        return path  # that folder is gone
+
+
+def _file(module: Any) -> str:
+    """The file of a module, without running code of its own (`__getattr__`, a lazy module's loading)."""
+    try:
+        path = object.__getattribute__(module, "__dict__").get("__file__")
+    except (AttributeError, TypeError):
+        return ""
+    return path if type(path) is str else ""
+
+
+def signed(paths: list[str]) -> list[tuple[str, Signature | None]]:
+    """Each path with what tells a changed file from the same. What is in an archive is the archive."""
+    found = {}
+    for path in paths:
+        status = None
+        while path != "/":
+            try:
+                status = stat(path)
+            except NotADirectoryError:
+                path = path.rpartition("/")[0] or "/"
+                continue
+            except OSError:
+                pass
+            break
+        found[path] = signature(status)
+    return list(found.items())
+
+
+def signature(status: Any) -> Signature | None:
+    """What tells a changed file from the same; None: there is no file."""
+    if status is None:
+        return None
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

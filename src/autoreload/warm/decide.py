@@ -1,0 +1,91 @@
+"""Which snapshots may serve a change. Pure: what is on the disk and what the program used are arguments.
+
+A resumed program is to be what a program started now would be. So a snapshot serves only if nothing that it has used is
+another than it was, and if nothing happened that cannot be seen to have been used: a look whether a file is there
+leaves no trace, and a data file may be read by a library that does not use Python's `open`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from fnmatch import fnmatch
+from typing import NamedTuple
+
+NEVER_WARM = (".env", ".env.*", ".flaskenv", "pyproject.toml", "*.lock", "Pipfile", "requirements*.txt")
+"""Names of files that shells, package managers and the like read, of which nobody tells."""
+SOURCE = ".py"
+
+
+class Touched(NamedTuple):
+    """What is known of a changed file."""
+
+    is_there: bool
+    was_there: bool
+    """When the program was last started, for certain."""
+    was_opened: bool
+    """The program was seen to read it, at any time."""
+
+
+class Known(NamedTuple):
+    """What a snapshot has told of itself."""
+
+    used: Collection[str]
+    """What it and all above it used."""
+    in_progress: Collection[str] = ()
+    """Files of which it has run only the beginning; it looks at them itself before it resumes."""
+
+
+class Decision(NamedTuple):
+    """The answer."""
+
+    candidates: tuple[int, ...]
+    """Positions of the snapshots that may serve, the best first; empty: restart cold."""
+    reason: str
+    """Why it has to be cold: `{}` stands for `path`. Empty if it need not."""
+    path: str = ""
+
+
+def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collection[str]) -> Decision:
+    """`chain`: the snapshots, the first one first. `burst`: what changed since the last start.
+
+    `stale`: which of the used files are not what they were, whether a change was heard or not.
+    """
+    if not chain:
+        return Decision((), "there is no snapshot")
+    for path, touched in burst.items():
+        reason = _invisible(path, touched)
+        if reason:
+            return Decision((), reason, path)
+    changed = {*burst, *stale}
+    candidates = [
+        position for position, snapshot in enumerate(chain) if not any(path in snapshot.used for path in changed)
+    ]
+    if not candidates:
+        first = next(path for path in changed if path in chain[0].used)
+        return Decision((), "{} was used before the first snapshot", first)
+    return Decision(tuple(reversed(candidates)), "")
+
+
+def _invisible(path: str, touched: Touched) -> str:
+    """Why nobody can say who has used that change; empty: it can be seen."""
+    name = path.rpartition("/")[2]
+    if not touched.is_there:
+        return "{} is gone"
+    if not touched.was_there:
+        return "{} is new"
+    if any(fnmatch(name, pattern) for pattern in NEVER_WARM):
+        return "{} may be read by what starts the program"
+    if not name.endswith(SOURCE) and not touched.was_opened:
+        return "the program was not seen to read {}"
+    return ""
+
+
+def superfluous(ages: Sequence[float], most: int, kept: Collection[int] = ()) -> int | None:
+    """Which snapshot to drop so that there are at most `most`: the one between whose neighbours the program did the
+    least. `ages`: after how many seconds of its work each was taken. Never the first or the last; one in `kept` only if
+    there are no others."""
+    if len(ages) <= most:
+        return None
+    inner = range(1, len(ages) - 1)
+    others = [place for place in inner if place not in kept]
+    return min(others or inner, key=lambda place: ages[place + 1] - ages[place - 1], default=None)
