@@ -39,7 +39,11 @@ def over_unix(path: str) -> Callable[[], socket.socket]:
     def connect() -> socket.socket:
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(PATIENCE)
-        client.connect(path)
+        try:
+            client.connect(path)
+        except OSError:
+            client.close()
+            raise
         return client
 
     return connect

@@ -1,0 +1,173 @@
+"""A Python command that binds its own port: no connection is refused over restarts, with no option."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.client import ask, asking, over_tcp, over_unix
+from tests.e2e.tool import Project, Tool, autoreload
+from tests.support import eventually
+
+HTTP = """
+import http.server, sys
+VERSION, PORT = "version 1", int(sys.argv[1])
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(VERSION.encode())
+    def log_message(self, *ignored):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
+"""
+ASYNCIO = """
+import asyncio, sys
+VERSION = "version 1"
+async def answer(reader, writer):
+    await reader.readuntil(b"\\r\\n\\r\\n")
+    writer.write(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + VERSION.encode())
+    writer.close()
+async def main():
+    if sys.argv[1].isdigit():
+        server = await asyncio.start_server(answer, "127.0.0.1", int(sys.argv[1]))
+    else:
+        server = await asyncio.start_unix_server(answer, sys.argv[1])
+    await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def port() -> int:
+    """One that was free just now."""
+    with socket.create_server(("127.0.0.1", 0)) as it:
+        return int(it.getsockname()[1])
+
+
+def has(answers: list[bytes], text: bytes) -> bool:
+    """Has somebody got that?"""
+    return any(answer.endswith(text) for answer in list(answers))
+
+
+def is_refused(port: int) -> bool:
+    """Does nobody listen there?"""
+    return ask(over_tcp(port)) == b"ConnectionRefusedError"
+
+
+def edit_and_ask(tool: Tool, path: Path, connect: Callable[[], socket.socket], times: int = 5) -> list[bytes]:
+    """A client asks all the time, from the moment at which it serves; what it gets."""
+    eventually(lambda: ask(connect).endswith(b"version 1"), what=tool.text())
+    tool.watching()
+    with asking(connect) as answers:
+        for number in range(2, times):
+            path.write_text(path.read_text().replace(f"version {number - 1}", f"version {number}"))
+            eventually(partial(has, answers, b"version %d" % number), what=tool.text())
+    return [answer for answer in answers if not answer.startswith(b"HTTP/1.")]
+
+
+@pytest.mark.parametrize("source", [HTTP, ASYNCIO])
+def test_no_connection_is_refused_and_none_is_reset(source: str, project: Project, port: int) -> None:
+    """At its end the port is free."""
+    path = project.write("server.py", source)
+    with autoreload(project, "--", sys.executable, "server.py", str(port)) as it:
+        assert edit_and_ask(it, path, over_tcp(port)) == []
+        assert it.restarts() == ["server.py"] * 3
+        it.end()
+    assert is_refused(port)
+
+
+def test_with_no_keep_sockets_they_are_refused(project: Project, port: int) -> None:
+    """That is what the others measure."""
+    path = project.write("server.py", HTTP.replace("import", "import time; time.sleep(0.2)\nimport", 1))
+    with autoreload(project, "--no-keep-sockets", "--", sys.executable, "server.py", str(port)) as it:
+        assert b"ConnectionRefusedError" in edit_and_ask(it, path, over_tcp(port), 3)
+        it.end()
+
+
+def test_a_unix_socket(project: Project) -> None:
+    """asyncio removes its file before it binds, and after it has closed."""
+    path = project.write("server.py", ASYNCIO)
+    with autoreload(project, "--", sys.executable, "server.py", "app.sock") as it:
+        assert edit_and_ask(it, path, over_unix(str(project.tree / "app.sock"))) == []
+        it.end()
+
+
+def test_together_with_warm_restarts(project: Project, port: int) -> None:
+    """The snapshot is from before the socket, which comes back after it is resumed."""
+    project.write("slow.py", "import time\ntime.sleep(0.2)\n")
+    leaf = project.write("leaf.py", 'VERSION = "version 1"\n')
+    source = HTTP.replace('VERSION, PORT = "version 1",', "import slow\nimport leaf\nPORT =")
+    project.write("server.py", source.replace("VERSION.encode", "leaf.VERSION.encode"))
+    with autoreload(project, "--warm", "-v", "--", sys.executable, "server.py", str(port)) as it:
+        assert edit_and_ask(it, leaf, over_tcp(port)) == []
+        assert it.text().count("Warm restart from before leaf.py") == 3, it.text()
+        leaf.write_text("raise SystemExit(4)")
+        it.expect("^Process exited with code 4")
+        assert b" 503 " in ask(over_tcp(port))
+        leaf.write_text('VERSION = "version 7"\n')
+        eventually(lambda: ask(over_tcp(port)).endswith(b"version 7"), what=it.text())
+        it.end()
+
+
+def test_a_crash_is_seen_by_clients_and_so_is_the_fix(project: Project, port: int) -> None:
+    """None is refused, reset or left waiting."""
+    path = project.write("server.py", HTTP)
+    with autoreload(project, "--", sys.executable, "server.py", str(port)) as it:
+        eventually(lambda: has([ask(over_tcp(port))], b"version 1"), what=it.text())
+        it.watching()
+        with asking(over_tcp(port)) as answers:
+            path.write_text("undefined\n" + HTTP)
+            it.expect("^Process exited with code 1 ")
+            eventually(lambda: any(b" 503 " in answer for answer in list(answers)), what=it.text())
+            path.write_text(HTTP.replace("version 1", "version 2"))
+            eventually(partial(has, answers, b"version 2"), what=it.text())
+        assert [answer for answer in answers if not answer.startswith((b"HTTP/1.0 200", b"HTTP/1.1 503"))] == []
+        it.end()
+
+
+def test_a_command_that_ends_well_leaves_its_port(project: Project, port: int) -> None:
+    """Nobody waits for it."""
+    project.write("server.py", HTTP.replace("serve_forever", "handle_request").replace("Threading", ""))
+    with autoreload(project, "--", sys.executable, "server.py", str(port)) as it:
+        eventually(lambda: has([ask(over_tcp(port))], b"version 1"), what=it.text())
+        it.expect("^Process exited with code 0 ")
+        assert is_refused(port)
+        it.end()
+
+
+def test_a_port_that_is_another_in_the_new_code(project: Project, port: int) -> None:
+    """The old one is closed after the new one serves."""
+    with socket.create_server(("127.0.0.1", 0)) as it:
+        other = int(it.getsockname()[1])
+    path = project.write("server.py", HTTP)
+    with autoreload(project, "--", sys.executable, "server.py", str(port)) as tool:
+        eventually(lambda: has([ask(over_tcp(port))], b"version 1"), what=tool.text())
+        tool.watching()
+        path.write_text(HTTP.replace("int(sys.argv[1])", str(other)))
+        eventually(lambda: has([ask(over_tcp(other))], b"version 1"), what=tool.text())
+        eventually(lambda: is_refused(port))
+        tool.end()
+
+
+def test_a_port_of_another_program_is_the_usual_error(project: Project, port: int) -> None:
+    """As it would be without us; and the port can be had as soon as it is free."""
+    told = "except OSError as error:\n    print(error, flush=True)\n    raise SystemExit(3)\n"
+    serve = HTTP.splitlines()[-1]
+    path = project.write("server.py", HTTP.replace(serve, f"try:\n    {serve}\n{told}"))
+    with (
+        socket.create_server(("127.0.0.1", port)) as stranger,
+        autoreload(project, "--", sys.executable, "server.py", str(port)) as it,
+    ):
+        it.expect("^Process exited with code 3 ")
+        assert project.stdout.read_text() == "[Errno 98] Address already in use\n"
+        it.watching()
+        stranger.close()
+        path.write_text(path.read_text().replace("version 1", "version 2"))
+        eventually(lambda: has([ask(over_tcp(port))], b"version 2"), what=it.text())
+        it.end()
