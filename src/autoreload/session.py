@@ -75,6 +75,7 @@ class Session:
         self._runner = runner
         self._terminal = terminal
         self._listening = holder.shown if holder else []
+        self._puts_pid_right = holder is not None and holder.keeps
         self._serving = Serving(holder, runner, report, command.shown)
         self._debounce = Debounce(chosen.debounce)
         self._habits = Habits()
@@ -137,7 +138,7 @@ class Session:
         what = " ".join(rules.suffixes) or "every file that is not ignored"
         self._report.monitoring(self._job.shown_root, what, chosen.postpone)
         if self._listening:
-            self._report.listening(self._listening, forks(self._command.argv))
+            self._report.listening(self._listening, forks(self._command.argv) and not self._puts_pid_right)
         self._handle(life.Begin(), time.monotonic())
         if chosen.backend != FANOTIFY:
             self._watch(rules, since)

@@ -63,8 +63,9 @@ def _keep(holder: Holder | None, runner: Runner) -> Holder:
     from autoreload.sockets.listening import Listening
 
     keeper = Keeper(lambda: under(runner.guard), lambda: runner.guard)
-    runner.injection.add("sockets", lambda: {"address": keeper.address})
-    holder = holder or Holder(Listening())
+    holder = kept = holder or Holder(Listening())
+    runner.injection.add("sockets", lambda: keeper.address)
+    runner.injection.add("listen", lambda: kept.told)
     holder.keep_with(keeper)
     return holder
 

@@ -125,6 +125,8 @@ def test_a_crash_is_seen_by_clients_and_so_is_the_fix(project: Project, port: in
             path.write_text("undefined\n" + HTTP)
             it.expect("^Process exited with code 1 ")
             eventually(lambda: any(b" 503 " in answer for answer in list(answers)), what=it.text())
+            assert b"line 1, in <module>\n    undefined\nNameError: name 'undefined' is not defined\n" in answers[-1]
+            assert b"/runtime/" not in answers[-1]
             path.write_text(HTTP.replace("version 1", "version 2"))
             eventually(partial(has, answers, b"version 2"), what=it.text())
         assert [answer for answer in answers if not answer.startswith((b"HTTP/1.0 200", b"HTTP/1.1 503"))] == []
@@ -170,4 +172,38 @@ def test_a_port_of_another_program_is_the_usual_error(project: Project, port: in
         stranger.close()
         path.write_text(path.read_text().replace("version 1", "version 2"))
         eventually(lambda: has([ask(over_tcp(port))], b"version 2"), what=it.text())
+        it.end()
+
+
+def test_an_address_of_listen_that_the_command_binds(project: Project, port: int) -> None:
+    """It gets the socket that is held, from its first start on: the clients come before it is up."""
+    path = project.write("server.py", "import time; time.sleep(0.2)\n" + HTTP)
+    with autoreload(project, "--listen", str(port), "--", sys.executable, "server.py", str(port)) as it:
+        it.expect("^Listening on ")
+        with asking(over_tcp(port)) as answers:
+            eventually(partial(has, answers, b"version 1"), what=it.text())
+        assert {answer[:12] for answer in answers} == {b"HTTP/1.0 200"}
+        assert edit_and_ask(it, path, over_tcp(port), 4) == []
+        it.end()
+
+
+TAKING = """
+import os, socket
+assert os.environ["LISTEN_PID"] == str(os.getpid())
+listener = socket.socket(fileno=3)
+while True:
+    client, _ = listener.accept()
+    client.recv(999)
+    client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nversion 1")
+    client.close()
+"""
+
+
+def test_behind_a_shell_listen_pid_is_put_right(project: Project, port: int) -> None:
+    """Of Python; no line says that it might be wrong."""
+    project.write("server.py", TAKING)
+    with autoreload(project, "--listen", str(port), f"true && {sys.executable} server.py; true") as it:
+        it.expect("^Listening on ")
+        assert ask(over_tcp(port)).endswith(b"version 1"), it.text()
+        assert "LISTEN_PID" not in it.text()
         it.end()

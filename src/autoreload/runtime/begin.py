@@ -21,14 +21,28 @@ def begin(told: str) -> None:
     """
     try:
         parts = loads(bytes.fromhex(told))
+        if "listen" in parts:
+            _take_sockets(parts["listen"])
         if "sockets" in parts:
+            from .crash import watch
             from .sockets import install
 
-            install(parts["sockets"]["address"])
+            link = install(parts["sockets"])
+            watch(lambda text: link.ask("t", text))
         if "warm" in parts:
             _warm(parts["warm"], os.getppid() == parts["guard"])
     except Exception:
         return
+
+
+def _take_sockets(passed: list[tuple[int, int]]) -> None:
+    """Each by its number and its inode. Behind a shell they were passed to that: sd_listen_fds(3) wants the pid of the
+    process that takes them."""
+    try:
+        if all(os.fstat(number).st_ino == inode for number, inode in passed) and "LISTEN_PID" in os.environ:
+            os.environ["LISTEN_PID"] = str(os.getpid())
+    except OSError:
+        return  # the shell has closed one
 
 
 def _warm(told: dict[str, Any], is_command: bool) -> None:

@@ -10,6 +10,7 @@ Each message is a letter, text, and perhaps a descriptor:
     c INODE                                     ->  n: a socket was closed
     a INODE                                     ->  k: it is held  |  n: it is not; the first accept on it
     u PATH                                      ->  k: leave that file alone  |  n: remove it
+    t TEXT                                      ->  n: the program ends because of this exception
 
 Every answer brings the shared memory as its last descriptor. If there is none, everything is as without us.
 """
@@ -91,7 +92,7 @@ def _descriptors(ancillary: "list[tuple[int, int, bytes]]") -> "list[int]":
     return found
 
 
-def install(address: str) -> None:
+def install(address: str) -> Link:
     """Keep what is bound from here on."""
     late = sys.modules.get("socket")
     base = late.socket if late else _socket.socket
@@ -103,6 +104,7 @@ def install(address: str) -> None:
             setattr(base, name, kept.__dict__[name])
     for name in ("unlink", "remove"):
         setattr(os, name, _removing(getattr(os, name), link))
+    return link
 
 
 def _class(base: "Any", link: Link) -> "Any":

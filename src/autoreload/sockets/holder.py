@@ -32,13 +32,24 @@ class Holder:
         """Hold what the command binds, too, from here on: the runtime in it has to be told the keeper's address."""
         self._keeper = keeper
         self._epoll.register(keeper, select.EPOLLIN)
+        numbers = dict(self._listening.passed)
         for ours in self._listening.sockets:
-            keeper.keep(ours)
+            keeper.keep(ours, numbers.get(ours.fileno(), -1))
 
     @property
     def passed(self) -> tuple[tuple[int, int], ...]:
         """Which the command is passed: (number here, number there)."""
         return self._listening.passed
+
+    @property
+    def keeps(self) -> bool:
+        """Is the runtime in the command, if that is Python?"""
+        return self._keeper is not None
+
+    @property
+    def told(self) -> list[tuple[int, int]] | None:
+        """The same as the command sees it: (number there, inode); None: there are none."""
+        return [(there, os.fstat(here).st_ino) for here, there in self.passed] or None
 
     @property
     def shown(self) -> list[str]:
@@ -118,6 +129,8 @@ class Holder:
             return  # these may answer
         if self._keeper and well:
             self._keeper.ended()
+        if self._keeper:
+            failure = failure._replace(traceback=self._keeper.traceback)
         self._answering.begin([held for held in self._sockets() if _listens(held)], failure)
 
     def close(self) -> None:

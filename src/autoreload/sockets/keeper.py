@@ -42,6 +42,10 @@ class Keeper:
         self.held = Held()
         self.sockets: dict[int, socket.socket] = {}
         """By the inode of each, which is its number in the table."""
+        self._inherited: dict[int, int] = {}
+        """The number under which the command has been passed a socket of ours, whether it wants it or not."""
+        self.traceback = ""
+        """Of the exception that ended the command, if it told of one."""
         self.is_ready = False
         """Has the command accepted on one of them since its start?"""
         self._hidden: set[str] = set()
@@ -65,7 +69,9 @@ class Keeper:
 
     def is_open(self, number: int) -> bool:
         """Has a process of the command got it?"""
-        return bool(openfiles.open_in(self._tree(), {number}))
+        inherited = self._inherited.get(number, -1)
+        found = (openfiles.sockets(pid, {number}).get(number, []) for pid in self._tree())
+        return any(there != inherited for numbers in found for there in numbers)
 
     # -- for the loop ------------------------------------------------------------------------------------------------
     def fileno(self) -> int:
@@ -86,16 +92,19 @@ class Keeper:
         self._release(self.held.sweep(now, self))
 
     # -- the life of the command -------------------------------------------------------------------------------------
-    def keep(self, ours: socket.socket) -> None:
-        """Hold a socket of --listen: it is given to a command that binds its address."""
+    def keep(self, ours: socket.socket, inherited: int = -1) -> None:
+        """Hold a socket of --listen: it is given to a command that binds its address, though that may have `inherited`
+        it under this number."""
         inode = os.fstat(ours.fileno()).st_ino
         self.sockets[inode] = ours
+        self._inherited[inode] = inherited
         self.held.keep(inode, _wish_of(ours), is_ours=True)
 
     def starting(self) -> None:
         """It is about to be started."""
         self._memory[0] = OPEN
         self.is_ready = False
+        self.traceback = ""
         self.held.starting()
 
     def stopping(self) -> None:
@@ -170,6 +179,8 @@ class Keeper:
         elif letter == b"u" and self.held.keeps_path(text, self):
             self._hidden.add(text)
             answer = b"k"
+        elif letter == b"t":
+            self.traceback = text
         for number in numbers:
             os.close(number)
         self._exchanges[exchange.fileno()] = exchange, given
