@@ -225,12 +225,13 @@ and told. `unix:PATH` is removed at the end; one that was left behind is replace
 The sockets are the descriptors from 3 on, in the order given. `LISTEN_FDS` says how many, `LISTEN_FDNAMES` their ports
 or file names, `LISTEN_PID` the process they are for: sd_listen_fds(3). gunicorn takes them by itself; others are told
 the number: `uvicorn --fd 3`, `hypercorn --bind fd://3`, `server.listen({fd: 3})` in Node. `LISTEN_PID` is that of the
-process that is executed: in a line of shell, write `exec` before the server. If autoreload was itself passed sockets by
+process that is executed: in a line of shell, write `exec` before a server that is not Python. A Python command
+that binds such an address itself is given the socket. If autoreload was itself passed sockets by
 systemd, these come first. A descriptor that is open under such a number is an error, for it would be lost.
 
 While there is no command (it crashed, ended, or could not be executed) autoreload itself answers: 503, with a page that
-shows the new code as soon as it runs; whoever does not speak HTTP is disconnected. Only this machine is told more than
-that.""",
+shows the new code as soon as it runs; whoever does not speak HTTP is disconnected. Clients on this machine are shown
+the traceback, if the command is Python; others are told no more than that.""",
         metavar="[HOST:]PORT|unix:PATH",
         repeatable=True,
     ),
@@ -246,7 +247,8 @@ in the way of another bind. While the command has crashed autoreload answers the
 with code 0 its sockets are closed.
 
 Nothing is to be done for it: a small part of autoreload is in the command's Python (CPython 3.9 to 3.13, started
-without `-I`, `-E` or `-S`). A port that the kernel chooses (0) is not held. Other commands have `--listen`.""",
+without `-I`, `-E` or `-S`), and in Python that this starts. A port that the kernel chooses (0) is not held. Other
+commands have `--listen`.""",
     ),
     Option(
         "warm",

@@ -207,3 +207,39 @@ def test_behind_a_shell_listen_pid_is_put_right(project: Project, port: int) -> 
         assert ask(over_tcp(port)).endswith(b"version 1"), it.text()
         assert "LISTEN_PID" not in it.text()
         it.end()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "import subprocess\nsubprocess.call([sys.executable, 'server.py', *sys.argv[1:]])",
+        "import subprocess\nsubprocess.call([sys.executable, 'server.py', *sys.argv[1:]], env=dict(os.environ, A='1'))",
+        "os.execvp('python3', ['python3', 'server.py', *sys.argv[1:]])",
+        "os.waitpid(os.posix_spawn(sys.executable, ['python', 'server.py', *sys.argv[1:]], os.environ), 0)",
+        "os.execv('/bin/sh', ['sh', '-c', 'exec \"$0\" server.py \"$@\"', sys.executable, *sys.argv[1:]])",
+    ],
+)
+def test_python_that_python_starts(how: str, project: Project, port: int) -> None:
+    """A reloader, a worker that binds itself, a wrapper; but not what a shell starts that Python has started."""
+    project.write("start.py", f"import os, sys\n{how}")
+    path = project.write("server.py", "import time; time.sleep(0.2)\n" + HTTP)
+    with autoreload(project, "--", sys.executable, "start.py", str(port)) as it:
+        refused = edit_and_ask(it, path, over_tcp(port), 3)
+        assert bool(refused) is ("/bin/sh" in how), refused
+        it.end()
+
+
+def test_what_python_starts_sees_nothing_of_it(project: Project) -> None:
+    """Other programs, and Python that does not let us in, get the environment as it is."""
+    project.write(
+        "start.py",
+        "import subprocess, sys\nfor words in (['env'], [sys.executable, '-S', '-c', 'import os; print(os.environ)'],"
+        "[sys.executable, '-c', 'import os, sys; print(os.environ, sys.path)']):\n    subprocess.call(words)",
+    )
+    with autoreload(project, "--", sys.executable, "start.py") as it:
+        it.expect("^Process exited with code 0 ")
+        said = project.stdout.read_text()
+        assert said.count("HOME") == 3
+        assert "AUTORELOAD_RUNTIME" not in said
+        assert "inject" not in said
+        it.end()

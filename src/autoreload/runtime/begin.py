@@ -24,11 +24,13 @@ def begin(told: str) -> None:
         if "listen" in parts:
             _take_sockets(parts["listen"])
         if "sockets" in parts:
+            from .children import pass_on
             from .crash import watch
             from .sockets import install
 
             link = install(parts["sockets"])
             watch(lambda text: link.ask("t", text))
+            pass_on({"guard": parts["guard"], "sockets": parts["sockets"]})
         if "warm" in parts:
             _warm(parts["warm"], os.getppid() == parts["guard"])
     except Exception:

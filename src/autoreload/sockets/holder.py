@@ -129,7 +129,7 @@ class Holder:
             return  # these may answer
         if self._keeper and well:
             self._keeper.ended()
-        if self._keeper:
+        if self._keeper and self._keeper.traceback:
             failure = failure._replace(traceback=self._keeper.traceback)
         self._answering.begin([held for held in self._sockets() if _listens(held)], failure)
 
