@@ -9,7 +9,7 @@ Pure but for `check`, `Steps` and what they are given.
 from __future__ import annotations
 
 import _ast
-from _frozen_importlib import _call_with_frames_removed
+from _frozen_importlib import _call_with_frames_removed  # type: ignore[attr-defined]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _IMPORTS = (_ast.Import, _ast.ImportFrom)
 def unseen(function: F) -> F:
     """Have its frames taken for some of the import system: `import` leaves those out of tracebacks, and `warnings` does
     not count them (remove_importlib_frames in CPython's import.c, warnings._is_internal_frame)."""
-    function.__code__ = function.__code__.replace(co_filename=UNSEEN)  # type: ignore[attr-defined]
+    function.__code__ = function.__code__.replace(co_filename=UNSEEN)
     return function
 
 

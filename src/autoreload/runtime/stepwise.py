@@ -6,7 +6,7 @@ is still what the file begins with.
 
 from __future__ import annotations
 
-from _frozen_importlib import _call_with_frames_removed
+from _frozen_importlib import _call_with_frames_removed  # type: ignore[attr-defined]
 from _frozen_importlib_external import SourceFileLoader
 
 from .kernel import content
