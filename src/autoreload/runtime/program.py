@@ -63,7 +63,7 @@ class Program:
 
     def watch(self) -> None:
         """From now on, see which files are opened."""
-        opened.watch(self._opened)
+        opened.watch(self._opened, self._made)
 
     def here(self) -> bool:
         """Is this the process, and the thread, that snapshots can be taken of?"""
@@ -86,6 +86,10 @@ class Program:
         path = absolute(path)
         if self.used.add(path) and path.startswith(self._roots) and not path.endswith(".py"):
             note(self.address, "opened", path)
+
+    def _made(self, path: str) -> None:
+        if not self._busy:
+            self.used.make(path)
 
     def point(self, kind: str, path: str, hot: bool = False) -> None:
         """A snapshot may be taken here. Returns in the process that goes on, or, later, in one that was resumed."""
