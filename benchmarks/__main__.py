@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks import cases, peers, processes
 from benchmarks.tables import Section
 
-QUESTIONS = ("latency", "contents", "bursts", "scale", "startup", "noise", "bytecode", "stopping")
+QUESTIONS = ("latency", "contents", "bursts", "scale", "startup", "noise", "bytecode", "stopping", "http")
 CASES = "cases"
 """Has a page of its own: docs/hard-cases.md."""
 PAGE = peers.ROOT / "docs" / "benchmarks.md"

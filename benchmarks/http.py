@@ -168,7 +168,8 @@ class Outcome:
 
 def measure(scratch: Path, quick: bool) -> Section:
     """Each server under each tool, one after the other."""
-    peers.with_servers(SERVERS)
+    if problem := peers.install(*SERVERS):
+        raise SystemExit(f"benchmarks: {problem}")
     edits = 4 if quick else 20
     section = Section(
         "Requests during a restart",
@@ -233,7 +234,7 @@ def watch(
 def _counted(output: str, saved: dict[str, float], edits: int, complaint: str) -> Outcome:
     lines = [line.split() for line in output.splitlines()]
     took = [float(seconds) for _, seconds, end in lines if end.startswith("version")]
-    first = {}
+    first: dict[str, float] = {}
     for began, seconds, end in lines:
         first.setdefault(end, float(began) + float(seconds))
     return Outcome(

@@ -37,7 +37,7 @@ def prepare() -> list[str]:
     CACHE.mkdir(exist_ok=True)
     if not PYTHON.exists():
         _call(sys.executable, "-m", "venv", str(VENV))
-    problems = [problem for problem in (_python_peers(), _nodemon()) if problem]
+    problems = [problem for problem in (install(*PYTHON_PEERS), _nodemon()) if problem]
     for program in ("entr", "inotifywait", "watchman"):
         if not shutil.which(program):
             problems.append(f"{program} is left out: it is not on PATH.")
@@ -81,11 +81,12 @@ def versions() -> list[str]:
     return shown
 
 
-def _python_peers() -> str:
-    names = [name.partition("[")[0] for name in PYTHON_PEERS]
+def install(*packages: str) -> str:
+    """Have these in our environment. Returns what is wrong if they cannot be had."""
+    names = [name.partition("[")[0] for name in packages]
     if all(any(VENV.glob(f"lib/python*/site-packages/{name}-*.dist-info")) for name in names):
         return ""
-    return "" if _pip(*PYTHON_PEERS) else f"{' and '.join(names)} are left out: pip could not install them."
+    return "" if _pip(*packages) else f"{' and '.join(names)} are left out: pip could not install them."
 
 
 def _nodemon() -> str:

@@ -102,7 +102,8 @@ def _warm(runner: Runner, job: Job, command: Command) -> WarmRunner:
     import signal
 
     from autoreload.process.recognise import runs_shell
-    from autoreload.warm.runner import Terms, WarmRunner
+    from autoreload.warm.runner import WarmRunner
+    from autoreload.warm.terms import Terms
 
     number = signal.Signals["SIG" + job.settings.signal]
     strict = runs_shell(command.argv, command.directory, os.environ)
