@@ -71,7 +71,7 @@ class Serving:
         """It is to be stopped."""
         self._stop = action
         if not ending:
-            self._holder.stopping(self._tree)
+            self._holder.stopping(self._tree, action.grace)
         self._pass_on(now, ending)
 
     def kill(self, token: int) -> None:

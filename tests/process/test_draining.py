@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from autoreload.linux import epoll, openfiles, sockdiag
+from autoreload.linux import epoll, openfiles, sockdiag, unixdiag
 from autoreload.linux.pidfd import take
 from autoreload.sockets.draining import Draining
 from tests.support import eventually
@@ -147,6 +147,22 @@ def test_what_is_known_of_a_connection(server: Server) -> None:
         (one,) = eventually(lambda: [one for one in server.connections() if one.unread])
         assert one.unread == 3
     assert sockdiag.connections({1}) == []
+
+
+def test_who_is_connected_to_a_unix_socket(tmp_path: Path) -> None:
+    """Not who waits in the queue, nor who has gone."""
+    path = str(tmp_path / "app.sock")
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind(path)
+        listener.listen()
+        client.connect(path)
+        assert unixdiag.accepted({path}) == 0
+        accepted, _ = listener.accept()
+        with accepted:
+            assert unixdiag.accepted({path, "/another"}) == 1
+            assert unixdiag.accepted({"/another"}) == 0
+            client.close()
+            assert unixdiag.accepted({path}) == 0
 
 
 class TestDrain:

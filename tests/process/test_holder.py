@@ -82,7 +82,7 @@ class Desk:
 
     def restart(self, source: str, port: int, answer: str) -> None:
         """Stop it as a tool does, and start it."""
-        self.order(lambda: self.holder.stopping(self.tree))
+        self.order(lambda: self.holder.stopping(self.tree, 5.0))
         drained = [False]
         while not drained[0]:
             self.order(lambda: drained.__setitem__(0, self.holder.is_drained(time.monotonic())))

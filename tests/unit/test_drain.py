@@ -6,7 +6,18 @@ from typing import NamedTuple
 
 import pytest
 
-from autoreload.core.drain import AGAIN, FIRST_BYTE, LONGEST, SPOKE_JUST_NOW, Drain, owes
+from autoreload.core.drain import (
+    AGAIN,
+    FIRST_BYTE,
+    LARGE_PART,
+    LONGEST,
+    MANY,
+    PAUSE,
+    SPOKE_JUST_NOW,
+    UNKNOWN_LONGEST,
+    Drain,
+    owes,
+)
 
 
 class One(NamedTuple):
@@ -19,6 +30,8 @@ class One(NamedTuple):
     since_received: int = 1010
     has_asked: bool = True
     has_answered: bool = True
+    parts: int = 0
+    sent: int = 100
 
 
 IDLE = One()
@@ -38,6 +51,9 @@ ASKED = One(since_sent=2000, since_received=10)
         (One(has_asked=False, has_answered=False, since_received=FIRST_BYTE - 1), True),
         (One(has_asked=False, has_answered=False, since_received=FIRST_BYTE), False),
         (One(is_accepted=False, unread=1), False),
+        (One(parts=MANY, since_sent=PAUSE - 1), True),
+        (One(parts=MANY, since_sent=PAUSE, since_received=PAUSE), False),
+        (One(parts=MANY - 1, since_sent=PAUSE - 1), False),
     ],
 )
 def test_who_is_owed_an_answer(connection: One, it_does: bool) -> None:
@@ -65,3 +81,28 @@ def test_it_does_not_wait_for_ever() -> None:
     assert not drain.is_over([ASKED], 10.0)
     assert not drain.is_over([ASKED], 10.0 + LONGEST - 0.01)
     assert drain.is_over([ASKED], 10.0 + LONGEST)
+
+
+@pytest.mark.parametrize(
+    "downloading", [One(unacknowledged=9), One(parts=MANY, sent=MANY * LARGE_PART, since_sent=PAUSE - 1)]
+)
+def test_a_download_has_the_grace_period(downloading: One) -> None:
+    """Not so what is only unanswered, nor many small messages."""
+    drain = Drain(10.0, is_sure=True, grace=5.0)
+    assert not drain.is_over([downloading, ASKED], 10.0)
+    assert not drain.is_over([downloading, ASKED], 10.0 + LONGEST)
+    assert not drain.is_over([downloading, ASKED], 14.9)
+    assert drain.is_over([downloading, ASKED], 15.0)
+
+    drain = Drain(10.0, is_sure=True, grace=5.0)
+    assert not drain.is_over([downloading], 10.0 + LONGEST)
+    assert drain.is_over([ASKED, One(parts=MANY, since_sent=9)], 10.0 + LONGEST + AGAIN)
+
+
+def test_who_may_be_idle_is_waited_for_a_while() -> None:
+    """Of a Unix socket nothing else is known."""
+    drain = Drain(0.0, is_sure=True)
+    assert not drain.is_over([], 0.0, unknown=1)
+    assert not drain.is_over([], UNKNOWN_LONGEST - 0.1, unknown=1)
+    assert drain.is_over([], UNKNOWN_LONGEST, unknown=1)
+    assert Drain(0.0, is_sure=True).is_over([], 0.0, unknown=0)

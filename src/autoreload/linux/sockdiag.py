@@ -33,6 +33,10 @@ class Connection(NamedTuple):
     """Has the client ever sent something?"""
     has_answered: bool
     """Has the server?"""
+    parts: int = 0
+    """How many more segments with data the server has sent than the client."""
+    sent: int = 0
+    """Bytes that the server has sent, and the client has confirmed."""
 
 
 def connections(ports: Collection[int]) -> list[Connection]:
@@ -82,6 +86,7 @@ def _connection(port: int, message: bytes) -> Connection:
     since_sent, _, since_received = struct.unpack_from("=III", info, 44) if len(info) >= 56 else (0, 0, 0)
     # tcpi_data_segs_in, tcpi_data_segs_out: Linux 4.6.
     segments_in, segments_out = struct.unpack_from("=II", info, 152) if len(info) >= 160 else (1, 1)
+    (sent,) = struct.unpack_from("=Q", info, 120) if len(info) >= 128 else (0,)  # tcpi_bytes_acked
     return Connection(
         port,
         inode != 0,
@@ -91,6 +96,8 @@ def _connection(port: int, message: bytes) -> Connection:
         since_received,
         segments_in > 0,
         segments_out > 0,
+        segments_out - segments_in,
+        sent,
     )
 
 

@@ -27,7 +27,7 @@ class NoSockets:
         """Nobody knows."""
         return None
 
-    def stopping(self, tree: object) -> None:
+    def stopping(self, tree: object, grace: float) -> None:
         """At once."""
 
     def is_drained(self, now: float) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from autoreload.core.drain import AGAIN, Drain
-from autoreload.linux import epoll, openfiles, sockdiag
+from autoreload.linux import epoll, openfiles, sockdiag, unixdiag
 
 UNWATCH_AGAIN = 0.02
 """Seconds: a server that is just starting begins to watch late."""
@@ -18,10 +18,18 @@ UNWATCH_AGAIN = 0.02
 class Draining:
     """One stop."""
 
-    def __init__(self, ours: Mapping[int, int], ports: Collection[int], tree: Callable[[], Iterable[int]]) -> None:
-        """`ours`: inode of each listening socket, and our descriptor of it. `ports`: of those that have one. `tree`:
-        the processes of the command."""
-        self._ours, self._ports, self._tree = ours, ports, tree
+    def __init__(
+        self,
+        ours: Mapping[int, int],
+        ports: Collection[int],
+        tree: Callable[[], Iterable[int]],
+        paths: Collection[str] = (),
+        grace: float = 0.0,
+    ) -> None:
+        """`ours`: inode of each listening socket, and our descriptor of it. `ports`: of those that have one; `paths`:
+        of the others, as they were bound. `tree`: the processes of the command. `grace`: seconds that a download may
+        take."""
+        self._ours, self._ports, self._paths, self._tree, self._grace = ours, ports, paths, tree, grace
         self._drain: Drain | None = None
         self._unwatch_at = 0.0
         self._look_at = 0.0
@@ -40,13 +48,14 @@ class Draining:
             self._unwatch_at = now + UNWATCH_AGAIN
             self._is_sure = self._unwatch()
         if self._drain is None:
-            self._drain = Drain(now, self._is_sure)
+            self._drain = Drain(now, self._is_sure, self._grace)
         self._look_at = now + AGAIN
         try:
             connections = sockdiag.connections(self._ports) if self._ports else []
+            unknown = unixdiag.accepted(self._paths) if self._paths else 0
         except OSError:
             return True  # nobody tells: it is asked to stop, and most servers answer first
-        return self._drain.is_over(connections, now)
+        return self._drain.is_over(connections, now, unknown)
 
     def _unwatch(self) -> bool:
         """Take the sockets out of all epolls. Does nobody accept any more?"""

@@ -104,15 +104,18 @@ class Holder:
                 self._keeper.held.ready(now)
         return taken
 
-    def stopping(self, tree: Callable[[], Iterable[int]]) -> None:
-        """It is to be stopped, once it `is_drained`. `tree`: its processes."""
+    def stopping(self, tree: Callable[[], Iterable[int]], grace: float) -> None:
+        """It is to be stopped, once it `is_drained`. `tree`: its processes. `grace`: seconds that it has to end."""
         self._readiness = None
         self._listening.widen()
         if self._keeper:
             self._keeper.stopping()
-        tcp = [held for held in self._sockets() if held.family != socket.AF_UNIX]
-        if self._sockets():
-            self._draining = Draining(self._inodes(), {held.getsockname()[1] for held in tcp}, tree)
+        if not self._sockets():
+            return
+        names = [(held.family, held.getsockname()) for held in self._sockets()]
+        paths = {str(name) for family, name in names if family == socket.AF_UNIX}
+        ports = {name[1] for family, name in names if family != socket.AF_UNIX}
+        self._draining = Draining(self._inodes(), ports, tree, paths, grace)
 
     def is_drained(self, now: float) -> bool:
         """Has it answered what it had accepted, or taken too long?"""
