@@ -48,6 +48,7 @@ EXAMPLES = {
         "autoreload --listen 8000 --listen unix:/tmp/app.sock gunicorn app:app",
         'listen = ["8000", "unix:/tmp/app.sock"]',
     ),
+    "overlap": Example("autoreload --overlap uvicorn app:app", "overlap = true"),
     "no_keep_sockets": Example("autoreload --no-keep-sockets python app.py", "no-keep-sockets = true"),
     "clear": Example("autoreload -c pytest -q", "clear = true"),
     "quiet": Example("autoreload -q python app.py", "quiet = true"),

@@ -72,6 +72,10 @@ class Report:
         """The command serves."""
         self._line(Level.ROUTINE, f"Ready in {_seconds(seconds)}")
 
+    def old_goes_on(self) -> None:
+        """The new command has ended beside the old one."""
+        self._line(Level.ATTENTION, "The old process goes on running")
+
     def restart(self, cause: Cause, burst: Mapping[str, Kind], first: bool = False) -> None:
         """The command is started again, or (`--postpone`) for the first time."""
         self._broken = {}

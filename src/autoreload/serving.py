@@ -5,10 +5,12 @@ Between the lifecycle and the runner, for a stop waits until what the command ha
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Protocol
 
 from autoreload.core.lifecycle import Stop
 from autoreload.linux.descendants import under
+from autoreload.process.overlap import OverlapRunner
 from autoreload.sockets import NoSockets
 
 if TYPE_CHECKING:
@@ -33,10 +35,21 @@ class Stopper(Protocol):
 class Serving:
     """What is to be done about them in the life of the command."""
 
-    def __init__(self, holder: Holder | None, runner: Stopper, report: Report, shown: str) -> None:
-        """`holder`: of the sockets, if any are held. `shown`: the command as a person typed it."""
+    def __init__(
+        self,
+        holder: Holder | None,
+        runner: Stopper,
+        report: Report,
+        shown: str,
+        stop: tuple[str, float] = ("TERM", 0.0),
+    ) -> None:
+        """`holder`: of the sockets, if any are held. `shown`: the command as a person typed it. `stop`: the signal that
+        asks an old command to end beside a new one (if the runner is such a one), and the grace period."""
         self._holder: Holder | NoSockets = holder or NoSockets()
         self._runner = runner
+        self._overlap = runner if isinstance(runner, OverlapRunner) else None
+        self._signal, self._grace = signal.Signals["SIG" + stop[0]], stop[1]
+        self._is_retiring = False
         self._report = report
         self._shown = shown
         self._stop: Stop | None = None
@@ -57,6 +70,10 @@ class Serving:
         taken = self._holder.serves(self._tree, now)
         if taken is not None:
             self._report.ready(taken)
+            self._hand_over()
+        if self._overlap and self._is_retiring and (ending or self._holder.is_drained(now)):
+            self._is_retiring = False
+            self._overlap.retire(self._signal, self._grace)
 
     def starting(self) -> None:
         """The command is about to be started."""
@@ -69,7 +86,15 @@ class Serving:
 
     def stop(self, action: Stop, now: float, ending: bool) -> None:
         """It is to be stopped."""
+        if self._overlap and ending:
+            self._overlap.stop_all(action.token, action.signal, action.grace, action.from_terminal)
+            return
+        if self._overlap and self._overlap.can_hand_over:
+            self._overlap.hand_over(action.token)
+            return
         self._stop = action
+        if self._overlap and not self._overlap.is_ready:
+            ending = True  # whoever is to be answered is answered by the old one
         if not ending:
             self._holder.stopping(self._tree, action.grace)
         self._pass_on(now, ending)
@@ -85,7 +110,21 @@ class Serving:
             return
         from autoreload.core.page import Failure
 
-        self._holder.ended(Failure(self._shown, how), self._tree(), well)
+        left = self._tree()
+        if self._overlap and self._overlap.old_guard:
+            self._report.old_goes_on()
+            left += under(self._overlap.old_guard)
+        self._holder.ended(Failure(self._shown, how), left, well)
+
+    def _hand_over(self) -> None:
+        """The new command serves: the old one need not any more."""
+        if not self._overlap:
+            return
+        self._overlap.ready()
+        old = self._overlap.old_guard
+        if old:
+            self._is_retiring = True
+            self._holder.retiring(lambda: under(old), self._grace)
 
     def _pass_on(self, now: float, ending: bool) -> None:
         action = self._stop

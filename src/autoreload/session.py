@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from autoreload.job import Job
     from autoreload.linux.signalfd import SignalFd
     from autoreload.process.command import Command
+    from autoreload.process.overlap import OverlapRunner
     from autoreload.process.runner import Runner
     from autoreload.process.terminal import Terminal
     from autoreload.report import Report
@@ -63,7 +64,7 @@ class Session:
         command: Command,
         report: Report,
         signals: SignalFd,
-        runner: Runner | WarmRunner,
+        runner: Runner | OverlapRunner | WarmRunner,
         terminal: Terminal,
         holder: Holder | None = None,
     ) -> None:
@@ -76,7 +77,7 @@ class Session:
         self._terminal = terminal
         self._listening = holder.shown if holder else []
         self._puts_pid_right = holder is not None and holder.keeps
-        self._serving = Serving(holder, runner, report, command.shown)
+        self._serving = Serving(holder, runner, report, command.shown, (chosen.signal, chosen.stop_timeout))
         self._debounce = Debounce(chosen.debounce)
         self._habits = Habits()
         self._lifecycle = life.Lifecycle(

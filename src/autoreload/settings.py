@@ -29,6 +29,7 @@ class Settings(NamedTuple):
     no_check: bool = False
     listen: tuple[str, ...] = ()
     no_keep_sockets: bool = False
+    overlap: bool = False
     warm: bool = False
     clear: bool = False
     quiet: bool = False
@@ -249,6 +250,18 @@ with code 0 its sockets are closed.
 Nothing is to be done for it: a small part of autoreload is in the command's Python (CPython 3.9 to 3.13, started
 without `-I`, `-E` or `-S`), and in Python that this starts. A port that the kernel chooses (0) is not held. Other
 commands have `--listen`.""",
+    ),
+    Option(
+        "overlap",
+        None,
+        "start the new process, and stop the old one once that serves: for servers that may run twice",
+        """The old process goes on answering until the new one is ready: it waits for connections on a socket that
+autoreload holds (of Python, or of `--listen`), or tells so (sd_notify(3), `READY=1`), or has run for 60 s. Then the old
+one accepts no more, answers what it has accepted, and is asked to stop. If the new one ends before, the old one goes
+on; the next change tries again.
+
+This gives up one promise: for that time two of them run, and share what they use (files, queues, a database that is
+migrated at the start). It needs twice the memory, and cannot be had together with `--warm`.""",
     ),
     Option(
         "warm",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from autoreload.job import Job
     from autoreload.linux.signalfd import SignalFd
     from autoreload.process.command import Command
+    from autoreload.process.injection import Injection
+    from autoreload.process.overlap import OverlapRunner
     from autoreload.sockets.holder import Holder
     from autoreload.warm.runner import WarmRunner
 
@@ -40,9 +42,12 @@ def _run(job: Job) -> int:
     try:
         signals, mask = take()  # before anything is started
         terminal = Terminal()
-        runner = Runner(command, terminal, mask, holder.passed if holder else ())
+        plain = Runner(command, terminal, mask, holder.passed if holder else ())
+        runner: Runner | OverlapRunner = plain
+        if job.settings.overlap:
+            holder, runner = _overlap(holder, plain)
         if command.is_python and not job.settings.no_keep_sockets:
-            holder = _keep(holder, runner)
+            holder = _keep(holder, runner, plain.injection)
         return _run_with(job, command, signals, runner, terminal, holder)
     finally:
         if holder:
@@ -56,27 +61,44 @@ def _listen(job: Job) -> Holder:
     return Holder(listen(job.settings.listen, os.environ))
 
 
-def _keep(holder: Holder | None, runner: Runner) -> Holder:
+def _overlap(holder: Holder | None, plain: Runner) -> tuple[Holder, OverlapRunner]:
+    from autoreload.process.overlap import OverlapRunner
+    from autoreload.sockets.holder import Holder
+    from autoreload.sockets.listening import Listening
+
+    holder = holder or Holder(Listening())
+    holder.is_awaited = True
+    if "NOTIFY_SOCKET" not in os.environ:  # else somebody else is to be told
+        plain.injection.variables[b"NOTIFY_SOCKET"] = holder.listen_for_ready().encode()
+    return holder, OverlapRunner(plain)
+
+
+def _keep(holder: Holder | None, runner: Runner | OverlapRunner, injection: Injection) -> Holder:
     from autoreload.linux.descendants import under
     from autoreload.sockets.holder import Holder
     from autoreload.sockets.keeper import Keeper
     from autoreload.sockets.listening import Listening
 
-    keeper = Keeper(lambda: under(runner.guard), lambda: runner.guard)
+    keeper = Keeper(lambda: under(runner.guard), lambda: runner.guards)
     holder = kept = holder or Holder(Listening())
-    runner.injection.add("sockets", lambda: keeper.address)
-    runner.injection.add("listen", lambda: kept.told)
+    injection.add("sockets", lambda: keeper.address)
+    injection.add("listen", lambda: kept.told)
     holder.keep_with(keeper)
     return holder
 
 
 def _run_with(
-    job: Job, command: Command, signals: SignalFd, plain: Runner, terminal: Terminal, holder: Holder | None
+    job: Job,
+    command: Command,
+    signals: SignalFd,
+    started: Runner | OverlapRunner,
+    terminal: Terminal,
+    holder: Holder | None,
 ) -> int:
-    runner: Runner | WarmRunner = plain
+    runner: Runner | OverlapRunner | WarmRunner = started
     try:
-        if job.settings.warm:
-            runner = _warm(plain, job, command)
+        if job.settings.warm and isinstance(started, Runner):
+            runner = _warm(started, job, command)
         from autoreload.report import Report
         from autoreload.session import Session
 

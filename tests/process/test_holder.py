@@ -28,7 +28,7 @@ class Desk:
     """The loop of a tool, and its command."""
 
     def __init__(self) -> None:
-        self.keeper = Keeper(lambda: under(os.getpid()), os.getpid)
+        self.keeper = Keeper(lambda: under(os.getpid()), lambda: [os.getpid()])
         self.holder = Holder(Listening())
         self.holder.keep_with(self.keeper)
         self.process: subprocess.Popen[bytes] | None = None

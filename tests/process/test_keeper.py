@@ -42,7 +42,7 @@ class Desk:
     """A keeper in a thread of its own, and the commands that it keeps sockets for."""
 
     def __init__(self) -> None:
-        self.keeper = Keeper(lambda: below([os.getpid()]).keys() - {os.getpid()}, os.getpid)
+        self.keeper = Keeper(lambda: below([os.getpid()]).keys() - {os.getpid()}, lambda: [os.getpid()])
         self.later = 0.0
         self.commands: list[subprocess.Popen[str]] = []
         self._lock = threading.Lock()
@@ -283,7 +283,7 @@ def test_a_stranger_gets_nothing(desk: Desk, port: int) -> None:
     """Somebody who knows the name, but is not of the command."""
     assert desk.start(ACCEPTING, "127.0.0.1", port, "run") == "up"
     desk.stop()
-    desk.keeper._guard = lambda: 1 << 30
+    desk.keeper._guards = lambda: [1 << 30]
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger, socket.socket() as asked:
         stranger.connect("\0" + desk.keeper.address)
         try:

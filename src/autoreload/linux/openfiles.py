@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable
 _SOCKET = "socket:["
 
 
-def sockets(pid: int, wanted: Collection[int]) -> dict[int, list[int]]:
-    """Under which numbers the process has sockets with these inodes; nothing if it is gone, or another user's."""
+def sockets(pid: int, wanted: Collection[int] | None) -> dict[int, list[int]]:
+    """Under which numbers the process has sockets with these inodes (None: all); nothing if it is gone, or another
+    user's."""
     found: dict[int, list[int]] = {}
     folder = f"/proc/{pid}/fd"
     try:
@@ -21,7 +22,10 @@ def sockets(pid: int, wanted: Collection[int]) -> dict[int, list[int]]:
             target = os.readlink(f"{folder}/{name}")
         except OSError:
             continue  # closed meanwhile
-        if target.startswith(_SOCKET) and (inode := int(target[len(_SOCKET) : -1])) in wanted:
+        if not target.startswith(_SOCKET):
+            continue
+        inode = int(target[len(_SOCKET) : -1])
+        if wanted is None or inode in wanted:
             found.setdefault(inode, []).append(int(name))
     return found
 

@@ -20,7 +20,8 @@ class Connection(NamedTuple):
     """One that was made to a port of this machine."""
 
     port: int
-    is_accepted: bool
+    inode: int
+    """Of the server's side; 0: it has not accepted it yet."""
     unread: int
     """Bytes that the server has not read."""
     unacknowledged: int
@@ -37,6 +38,11 @@ class Connection(NamedTuple):
     """How many more segments with data the server has sent than the client."""
     sent: int = 0
     """Bytes that the server has sent, and the client has confirmed."""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Has the server got it? Else it waits in the queue."""
+        return self.inode != 0
 
 
 def connections(ports: Collection[int]) -> list[Connection]:
@@ -89,7 +95,7 @@ def _connection(port: int, message: bytes) -> Connection:
     (sent,) = struct.unpack_from("=Q", info, 120) if len(info) >= 128 else (0,)  # tcpi_bytes_acked
     return Connection(
         port,
-        inode != 0,
+        inode,
         unread,
         unacknowledged,
         since_sent,

@@ -24,6 +24,8 @@ class Injection:
         """`environ`: that of the command, without us."""
         self._before = environ.get(b"PYTHONPATH")
         self._parts: dict[str, Callable[[], Any]] = {}
+        self.variables: dict[bytes, bytes] = {}
+        """Others, for any command."""
 
     def add(self, part: str, told: Callable[[], Any]) -> None:
         """That part of the runtime is to do something in the command, and is told this; with None it is left out."""
@@ -33,11 +35,12 @@ class Injection:
         """What the environment needs for the next start. `guard`: pid of the parent of the command."""
         parts = {part: what for part, told in self._parts.items() if (what := told()) is not None}
         if not parts:
-            return {}
+            return dict(self.variables)
         before = self._before
         kind = "unset" if before is None else "set" if before else "empty"
         words = f"{kind} {dumps({'guard': guard, **parts}, FORMAT).hex()}"
         return {
+            **self.variables,
             b"PYTHONPATH": os.fsencode(FOLDER) + (b":" + before if before else b""),
             VARIABLE: words.encode(),
         }

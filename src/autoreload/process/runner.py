@@ -65,6 +65,17 @@ class Runner:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.injection = Injection(self._origin.environ)
         """What the runtime in the command is told, if the command is Python."""
+        self._begin()
+
+    @classmethod
+    def like(cls, other: Runner) -> Runner:
+        """Another one for the same command, with a guard of its own."""
+        it = cls.__new__(cls)
+        it._command, it._state, it._origin, it.injection = other._command, other._state, other._origin, other.injection
+        it._begin()
+        return it
+
+    def _begin(self) -> None:
         self.weak = "" if become_subreaper() else WEAK
         """If orphans cannot be inherited, so that `Emptied` is no proof: what to say about it."""
         self._strangers = set(descendants.own_children())
@@ -90,6 +101,11 @@ class Runner:
     def guard(self) -> int:
         """Pid of the guard; 0: it is dead."""
         return self._guard
+
+    @property
+    def guards(self) -> list[int]:
+        """The same in a list: there may be two (overlap.py)."""
+        return [self._guard]
 
     def spare(self, pid: int) -> None:
         """This child is not of the tree."""

@@ -30,6 +30,9 @@ class NoSockets:
     def stopping(self, tree: object, grace: float) -> None:
         """At once."""
 
+    def retiring(self, tree: object, grace: float) -> None:
+        """At once."""
+
     def is_drained(self, now: float) -> bool:
         """There is nobody to be answered."""
         return True

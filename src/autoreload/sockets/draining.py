@@ -25,11 +25,13 @@ class Draining:
         tree: Callable[[], Iterable[int]],
         paths: Collection[str] = (),
         grace: float = 0.0,
+        among_others: bool = False,
     ) -> None:
         """`ours`: inode of each listening socket, and our descriptor of it. `ports`: of those that have one; `paths`:
         of the others, as they were bound. `tree`: the processes of the command. `grace`: seconds that a download may
-        take."""
+        take. `among_others`: other processes accept there, and go on."""
         self._ours, self._ports, self._paths, self._tree, self._grace = ours, ports, paths, tree, grace
+        self._among_others = among_others
         self._drain: Drain | None = None
         self._unwatch_at = 0.0
         self._look_at = 0.0
@@ -52,6 +54,9 @@ class Draining:
         self._look_at = now + AGAIN
         try:
             connections = sockdiag.connections(self._ports) if self._ports else []
+            if self._among_others:
+                own = {inode for pid in self._tree() for inode in openfiles.sockets(pid, None)}
+                connections = [connection for connection in connections if connection.inode in own]
             unknown = unixdiag.accepted(self._paths) if self._paths else 0
         except OSError:
             return True  # nobody tells: it is asked to stop, and most servers answer first

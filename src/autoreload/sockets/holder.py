@@ -13,6 +13,7 @@ from autoreload.sockets.answering import Answering
 from autoreload.sockets.draining import Draining
 from autoreload.sockets.keeper import Keeper
 from autoreload.sockets.listening import Listening
+from autoreload.sockets.notified import Notified
 from autoreload.sockets.readiness import Readiness
 
 
@@ -25,6 +26,10 @@ class Holder:
         self._answering = Answering()
         self._draining: Draining | None = None
         self._readiness: Readiness | None = None
+        self._notified: Notified | None = None
+        self.is_awaited = False
+        """Is somebody to be stopped as soon as the command serves? Then it does, at the latest, when nobody looks any
+        more."""
         self._epoll = select.epoll()
         self._epoll.register(self._answering, select.EPOLLIN)
 
@@ -35,6 +40,12 @@ class Holder:
         numbers = dict(self._listening.passed)
         for ours in self._listening.sockets:
             keeper.keep(ours, numbers.get(ours.fileno(), -1))
+
+    def listen_for_ready(self) -> str:
+        """Hear sd_notify(3): the address for NOTIFY_SOCKET in the environment of the command."""
+        self._notified = Notified()
+        self._epoll.register(self._notified, select.EPOLLIN)
+        return self._notified.address
 
     @property
     def passed(self) -> tuple[tuple[int, int], ...]:
@@ -65,7 +76,7 @@ class Holder:
         """When `work`, `is_drained` or `serves` want to be called (monotonic seconds); None: no need."""
         moments = (
             self._draining.deadline if self._draining else None,
-            self._readiness.look_at if self._readiness and self._sockets() else None,
+            self._readiness.look_at if self._readiness and (self._sockets() or self.is_awaited) else None,
             self._keeper.deadline() if self._keeper else None,
             self._answering.deadline(),
         )
@@ -94,10 +105,13 @@ class Holder:
         processes."""
         if self._readiness is None:
             return None
-        if self._keeper and self._keeper.is_ready:
+        said = self._notified.read() if self._notified else set()
+        if (self._keeper and self._keeper.is_ready) or not said.isdisjoint(tree() if said else ()):
             taken: float | None = self._readiness.accepted(now)
         else:
             taken = self._readiness.serves(self._inodes(), tree, now)
+            if self.is_awaited and self._readiness.look_at is None:
+                taken = self._readiness.accepted(now)
         if taken is not None:
             self._readiness = None
             if self._keeper:
@@ -110,12 +124,22 @@ class Holder:
         self._listening.widen()
         if self._keeper:
             self._keeper.stopping()
+        self._drain(tree, grace, among_others=False)
+
+    def retiring(self, tree: Callable[[], Iterable[int]], grace: float) -> None:
+        """The command of before is to be stopped, beside the new one. `tree`: its processes."""
+        self._listening.widen()
+        if self._keeper:
+            self._keeper.retiring()
+        self._drain(tree, grace, among_others=True)
+
+    def _drain(self, tree: Callable[[], Iterable[int]], grace: float, among_others: bool) -> None:
         if not self._sockets():
             return
         names = [(held.family, held.getsockname()) for held in self._sockets()]
         paths = {str(name) for family, name in names if family == socket.AF_UNIX}
         ports = {name[1] for family, name in names if family != socket.AF_UNIX}
-        self._draining = Draining(self._inodes(), ports, tree, paths, grace)
+        self._draining = Draining(self._inodes(), ports, tree, paths, grace, among_others)
 
     def is_drained(self, now: float) -> bool:
         """Has it answered what it had accepted, or taken too long?"""
@@ -139,6 +163,8 @@ class Holder:
     def close(self) -> None:
         """autoreload ends."""
         self._answering.close()
+        if self._notified:
+            self._notified.close()
         if self._keeper:
             self._keeper.close()
         self._listening.close()

@@ -12,7 +12,7 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from autoreload.core.held import Decision, Held, Wish
 from autoreload.linux import openfiles
@@ -33,12 +33,31 @@ _COPIED = (
 """Options that accepted connections inherit: what the new code sets, or no longer sets, is to be so."""
 
 
+class Memory:
+    """The byte that a command looks at before it accepts."""
+
+    def __init__(self) -> None:
+        self.number = os.memfd_create("reload-keeper")
+        os.ftruncate(self.number, mmap.PAGESIZE)
+        self._memory = mmap.mmap(self.number, mmap.PAGESIZE)
+        self.say(OPEN)
+
+    def say(self, what: int) -> None:
+        """OPEN or CLOSING."""
+        self._memory[0] = what
+
+    def close(self) -> None:
+        """Whoever has it keeps it."""
+        self._memory.close()
+        os.close(self.number)
+
+
 class Keeper:
     """The sockets of one command."""
 
-    def __init__(self, tree: Callable[[], Iterable[int]], guard: Callable[[], int]) -> None:
-        """`tree`: the processes of the command. `guard`: the one above them all."""
-        self._tree, self._guard = tree, guard
+    def __init__(self, tree: Callable[[], Iterable[int]], guards: Callable[[], Collection[int]]) -> None:
+        """`tree`: the processes of the command. `guards`: the one above them all, and that of the command before."""
+        self._tree, self._guards = tree, guards
         self.held = Held()
         self.sockets: dict[int, socket.socket] = {}
         """By the inode of each, which is its number in the table."""
@@ -58,9 +77,9 @@ class Keeper:
         self._door.bind("\0" + self.address)
         self._door.listen(BACKLOG)
         self._epoll.register(self._door, select.EPOLLIN)
-        self._memory_number = os.memfd_create("reload-keeper")
-        os.ftruncate(self._memory_number, mmap.PAGESIZE)
-        self._memory = mmap.mmap(self._memory_number, mmap.PAGESIZE)
+        self._memory = Memory()
+        self._memory_before = Memory()
+        """That of the command before, which may still be there (--overlap)."""
 
     # -- facts -------------------------------------------------------------------------------------------------------
     def listens(self, number: int) -> bool:
@@ -102,7 +121,8 @@ class Keeper:
 
     def starting(self) -> None:
         """It is about to be started."""
-        self._memory[0] = OPEN
+        self._memory_before.close()
+        self._memory_before, self._memory = self._memory, Memory()
         self.is_ready = False
         self.traceback = ""
         self.held.starting()
@@ -112,7 +132,14 @@ class Keeper:
         self._release(self.held.stopping(self))
         for kept in self.sockets.values():
             kept.listen(BACKLOG)
-        self._memory[0] = CLOSING
+        self._memory.say(CLOSING)
+
+    def retiring(self) -> None:
+        """The command before is to accept no more."""
+        for kept in self.sockets.values():
+            if self.listens(os.fstat(kept.fileno()).st_ino):
+                kept.listen(BACKLOG)
+        self._memory_before.say(CLOSING)
 
     def ended(self) -> None:
         """It has ended, and meant to: what it had bound is free for others."""
@@ -126,7 +153,7 @@ class Keeper:
         self._door.close()
         self._epoll.close()
         self._memory.close()
-        os.close(self._memory_number)
+        self._memory_before.close()
 
     # -- exchanges ---------------------------------------------------------------------------------------------------
     def _open_door(self) -> None:
@@ -146,13 +173,13 @@ class Keeper:
         """unix(7): SO_PEERCRED. A process of another pid namespace has none that we know."""
         size = struct.calcsize("iii")
         pid, uid, _ = struct.unpack("iii", exchange.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-        guard = self._guard()
-        while pid > 1 and pid != guard:
+        guards = self._guards()
+        while pid > 1 and pid not in guards:
             try:
                 pid = process(pid)[1]
             except OSError:
                 return False
-        return uid == os.getuid() and guard > 0 and pid == guard
+        return bool(uid == os.getuid() and pid > 1)
 
     def _hear(self, exchange: socket.socket, on_its_way: int, now: float) -> None:
         try:
@@ -186,7 +213,7 @@ class Keeper:
         self._exchanges[exchange.fileno()] = exchange, given
         passed = [self.sockets[given].fileno()] if given else []
         try:
-            socket.send_fds(exchange, [answer], [*passed, self._memory_number])
+            socket.send_fds(exchange, [answer], [*passed, self._memory.number])
         except OSError:
             self._end(exchange, given)
 
