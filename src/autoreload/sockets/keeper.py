@@ -12,7 +12,7 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from autoreload.core.held import Decision, Held, Wish
 from autoreload.linux import openfiles
@@ -55,8 +55,9 @@ class Memory:
 class Keeper:
     """The sockets of one command."""
 
-    def __init__(self, tree: Callable[[], Iterable[int]], guards: Callable[[], Collection[int]]) -> None:
-        """`tree`: the processes of the command. `guards`: the one above them all, and that of the command before."""
+    def __init__(self, tree: Callable[[], Iterable[int]], guards: Callable[[], Sequence[int]]) -> None:
+        """`tree`: the processes of the command. `guards`: the one above them all, then that of the command before, if
+        it is still there."""
         self._tree, self._guards = tree, guards
         self.held = Held()
         self.sockets: dict[int, socket.socket] = {}
@@ -70,8 +71,8 @@ class Keeper:
         self._hidden: set[str] = set()
         """Paths whose removal was not carried out."""
         self._epoll = select.epoll()
-        self._exchanges: dict[int, tuple[socket.socket, int]] = {}
-        """Those under way, and which socket is on its way through each."""
+        self._exchanges: dict[int, tuple[socket.socket, int, int]] = {}
+        """Those under way, the guard of whoever asks, and which socket is on its way through each."""
         self.address = "reload-keeper-" + os.urandom(16).hex()
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         self._door.bind("\0" + self.address)
@@ -148,7 +149,7 @@ class Keeper:
     def close(self) -> None:
         """autoreload ends."""
         self._release(self.held.end())
-        for exchange, _ in self._exchanges.values():
+        for exchange, *_ in self._exchanges.values():
             exchange.close()
         self._door.close()
         self._epoll.close()
@@ -162,15 +163,17 @@ class Keeper:
                 exchange, _ = self._door.accept()
             except OSError:
                 return
-            if not self._is_of_the_command(exchange):
+            guard = self._guard_of(exchange)
+            if not guard:
                 exchange.close()
                 continue
             exchange.setblocking(False)
-            self._exchanges[exchange.fileno()] = exchange, 0
+            self._exchanges[exchange.fileno()] = exchange, guard, 0
             self._epoll.register(exchange, select.EPOLLIN)
 
-    def _is_of_the_command(self, exchange: socket.socket) -> bool:
-        """unix(7): SO_PEERCRED. A process of another pid namespace has none that we know."""
+    def _guard_of(self, exchange: socket.socket) -> int:
+        """The one above whoever asks (unix(7): SO_PEERCRED); 0: none of them. A process of another pid namespace has
+        no pid that we know."""
         size = struct.calcsize("iii")
         pid, uid, _ = struct.unpack("iii", exchange.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
         guards = self._guards()
@@ -178,10 +181,10 @@ class Keeper:
             try:
                 pid = process(pid)[1]
             except OSError:
-                return False
-        return bool(uid == os.getuid() and pid > 1)
+                return 0
+        return int(pid) if uid == os.getuid() and pid > 1 else 0
 
-    def _hear(self, exchange: socket.socket, on_its_way: int, now: float) -> None:
+    def _hear(self, exchange: socket.socket, guard: int, on_its_way: int, now: float) -> None:
         try:
             data, numbers, _, _ = socket.recv_fds(exchange, _LARGEST, 1, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
@@ -200,8 +203,9 @@ class Keeper:
         elif letter == b"c" and text.isdigit():
             self._release(self.held.closed(int(text), self))
         elif letter == b"a" and text.isdigit() and int(text) in self.sockets:
-            self.is_ready = True
-            self.held.ready(now)
+            if guard == self._guards()[0]:  # not the old command, which may be asked for the first time
+                self.is_ready = True
+                self.held.ready(now)
             answer = b"k"
         elif letter == b"u" and self.held.keeps_path(text, self):
             self._hidden.add(text)
@@ -210,7 +214,7 @@ class Keeper:
             self.traceback = text
         for number in numbers:
             os.close(number)
-        self._exchanges[exchange.fileno()] = exchange, given
+        self._exchanges[exchange.fileno()] = exchange, guard, given
         passed = [self.sockets[given].fileno()] if given else []
         try:
             socket.send_fds(exchange, [answer], [*passed, self._memory.number])
