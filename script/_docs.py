@@ -49,6 +49,7 @@ EXAMPLES = {
         'listen = ["8000", "unix:/tmp/app.sock"]',
     ),
     "overlap": Example("autoreload --overlap uvicorn app:app", "overlap = true"),
+    "keep_sockets": Example("autoreload --keep-sockets=always node server.js", 'keep-sockets = "always"'),
     "no_keep_sockets": Example("autoreload --no-keep-sockets python app.py", "no-keep-sockets = true"),
     "clear": Example("autoreload -c pytest -q", "clear = true"),
     "quiet": Example("autoreload -q python app.py", "quiet = true"),

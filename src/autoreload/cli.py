@@ -269,6 +269,8 @@ def _reject_conflicts(given: Mapping[str, object]) -> None:
     if "quiet" in given and ("verbose" in given or "explain" in given):
         other = "--verbose" if "verbose" in given else "--explain"
         raise UserError(f"--quiet and {other} contradict each other", "leave one of them out")
+    if "no_keep_sockets" in given and given.get("keep_sockets") == "always":
+        raise UserError("--no-keep-sockets and --keep-sockets contradict each other", "leave one of them out")
     if "overlap" in given and "warm" in given:
         raise UserError("--overlap and --warm cannot be had together", "leave one of them out")
 

@@ -5,6 +5,7 @@ Between the lifecycle and the runner, for a stop waits until what the command ha
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING, Protocol
 
@@ -49,7 +50,7 @@ class Serving:
         self._runner = runner
         self._overlap = runner if isinstance(runner, OverlapRunner) else None
         self._signal, self._grace = signal.Signals["SIG" + stop[0]], stop[1]
-        self._is_retiring = False
+        self._is_retiring = self._is_unseen = False
         self._report = report
         self._shown = shown
         self._stop: Stop | None = None
@@ -66,6 +67,10 @@ class Serving:
     def work(self, now: float, ending: bool) -> None:
         """Do what can be done without waiting. `ending`: so does autoreload, and nobody is waited for."""
         self._holder.work(now)
+        if self._holder.why_unseen and not self._is_unseen:
+            self._is_unseen = True
+            why = os.strerror(self._holder.why_unseen)
+            self._report.notice(f"--keep-sockets=always is without effect: {why}", "take --listen", detail=False)
         self._pass_on(now, ending)
         taken = self._holder.serves(self._tree, now)
         if taken is not None:

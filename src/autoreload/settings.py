@@ -28,6 +28,7 @@ class Settings(NamedTuple):
     no_content_check: bool = False
     no_check: bool = False
     listen: tuple[str, ...] = ()
+    keep_sockets: str = "auto"
     no_keep_sockets: bool = False
     overlap: bool = False
     warm: bool = False
@@ -226,15 +227,27 @@ and told. `unix:PATH` is removed at the end; one that was left behind is replace
 The sockets are the descriptors from 3 on, in the order given. `LISTEN_FDS` says how many, `LISTEN_FDNAMES` their ports
 or file names, `LISTEN_PID` the process they are for: sd_listen_fds(3). gunicorn takes them by itself; others are told
 the number: `uvicorn --fd 3`, `hypercorn --bind fd://3`, `server.listen({fd: 3})` in Node. `LISTEN_PID` is that of the
-process that is executed: in a line of shell, write `exec` before a server that is not Python. A Python command
-that binds such an address itself is given the socket. If autoreload was itself passed sockets by
-systemd, these come first. A descriptor that is open under such a number is an error, for it would be lost.
+process that is executed: in a line of shell, write `exec` before a server that is not Python. A Python command that
+binds such an address itself is given the socket. If autoreload was itself passed sockets by systemd, these come first.
+A descriptor that is open under such a number is an error, for it would be lost.
 
 While there is no command (it crashed, ended, or could not be executed) autoreload itself answers: 503, with a page that
 shows the new code as soon as it runs; whoever does not speak HTTP is disconnected. Clients on this machine are shown
 the traceback, if the command is Python; others are told no more than that.""",
         metavar="[HOST:]PORT|unix:PATH",
         repeatable=True,
+    ),
+    Option(
+        "keep_sockets",
+        one_of("auto", "always"),
+        "hold the sockets that the command listens on over its restarts: of Python, or any [default: auto]",
+        """`auto` is for Python commands: see [`--no-keep-sockets`](no-keep-sockets.md). With `always` the TCP sockets
+of any program are held: Rust (granian), Go, Node, Python with `-I`. autoreload sees the calls of bind(2) and listen(2),
+and answers them with the held socket (seccomp_unotify(2), Linux 5.9, x86-64 and ARM64).
+
+That has a price: a start takes some 30 ms more, and unless autoreload runs as root nothing in the command can gain
+rights any more (`sudo`, `ping`: no_new_privs). Unix sockets are held for Python only.""",
+        metavar="auto|always",
     ),
     Option(
         "no_keep_sockets",
@@ -247,9 +260,8 @@ answer what it has accepted. What the new code has not bound again 1.5 s after i
 in the way of another bind. While the command has crashed autoreload answers there, as for `--listen`; when it has ended
 with code 0 its sockets are closed.
 
-Nothing is to be done for it: a small part of autoreload is in the command's Python (CPython 3.9 to 3.13, started
-without `-I`, `-E` or `-S`), and in Python that this starts. A port that the kernel chooses (0) is not held. Other
-commands have `--listen`.""",
+A small part of autoreload is in the command's Python (CPython 3.9 to 3.13, without `-I`, `-E` or `-S`), and in Python
+that this starts. A port that the kernel chooses (0) is not held. Others have `--listen` and `--keep-sockets`.""",
     ),
     Option(
         "overlap",
@@ -260,8 +272,8 @@ autoreload holds (of Python, or of `--listen`), or tells so (sd_notify(3), `READ
 one accepts no more, answers what it has accepted, and is asked to stop. If the new one ends before, the old one goes
 on; the next change tries again.
 
-This gives up one promise: for that time two of them run, and share what they use (files, queues, a database that is
-migrated at the start). It needs twice the memory, and cannot be had together with `--warm`.""",
+For that time two of them run, and share what they use: files, queues, a database that is migrated at the start. It
+cannot be had together with `--warm`.""",
     ),
     Option(
         "warm",

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 from autoreload.errors import EXIT_FAILED, UserError
 from autoreload.process.command import resolve
+from autoreload.process.recognise import lets_runtime_in
 from autoreload.process.runner import Runner
 from autoreload.process.terminal import Terminal
 from autoreload.signals import take
+
+ALWAYS = "always"
 
 if TYPE_CHECKING:
     from autoreload.job import Job
@@ -42,12 +45,14 @@ def _run(job: Job) -> int:
     try:
         signals, mask = take()  # before anything is started
         terminal = Terminal()
-        plain = Runner(command, terminal, mask, holder.passed if holder else ())
+        address, before = _seen() if job.settings.keep_sockets == ALWAYS else ("", ())
+        plain = Runner(command, terminal, mask, holder.passed if holder else (), before)
         runner: Runner | OverlapRunner = plain
         if job.settings.overlap:
             holder, runner = _overlap(holder, plain)
-        if command.is_python and not job.settings.no_keep_sockets:
-            holder = _keep(holder, runner, plain.injection)
+        lets_in = command.is_python and lets_runtime_in(command.argv)
+        if before or (lets_in and not job.settings.no_keep_sockets):
+            holder = _keep(holder, runner, plain.injection if lets_in else None, address)
         return _run_with(job, command, signals, runner, terminal, holder)
     finally:
         if holder:
@@ -59,6 +64,15 @@ def _listen(job: Job) -> Holder:
     from autoreload.sockets.listening import listen
 
     return Holder(listen(job.settings.listen, os.environ))
+
+
+def _seen() -> tuple[str, tuple[bytes, ...]]:
+    """The address of the keeper, and what is executed before the command so that its calls are seen there."""
+    from autoreload.process.launcher import words
+    from autoreload.sockets.keeper import an_address
+
+    address = an_address()
+    return address, words(address)
 
 
 def _overlap(holder: Holder | None, plain: Runner) -> tuple[Holder, OverlapRunner]:
@@ -73,16 +87,17 @@ def _overlap(holder: Holder | None, plain: Runner) -> tuple[Holder, OverlapRunne
     return holder, OverlapRunner(plain)
 
 
-def _keep(holder: Holder | None, runner: Runner | OverlapRunner, injection: Injection) -> Holder:
+def _keep(holder: Holder | None, runner: Runner | OverlapRunner, injection: Injection | None, address: str) -> Holder:
     from autoreload.linux.descendants import under
     from autoreload.sockets.holder import Holder
     from autoreload.sockets.keeper import Keeper
     from autoreload.sockets.listening import Listening
 
-    keeper = Keeper(lambda: under(runner.guard), lambda: runner.guards)
+    keeper = Keeper(lambda: under(runner.guard), lambda: runner.guards, address)
     holder = kept = holder or Holder(Listening())
-    injection.add("sockets", lambda: keeper.address)
-    injection.add("listen", lambda: kept.told)
+    if injection:
+        injection.add("sockets", lambda: keeper.address)
+        injection.add("listen", lambda: kept.told)
     holder.keep_with(keeper)
     return holder
 

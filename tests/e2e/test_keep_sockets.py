@@ -229,6 +229,78 @@ def test_python_that_python_starts(how: str, project: Project, port: int) -> Non
         it.end()
 
 
+C = r"""
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#define VERSION "version 1"
+static volatile int over;
+static void end(int number) { over = number; }
+int main(int count, char **words) {
+    struct sigaction action = {.sa_handler = end};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(words[1]))};
+    char text[999];
+    int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
+    inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+    usleep(200000);
+    sigaction(SIGTERM, &action, 0);
+    setsockopt(listener, SOL_SOCKET, count > 2 ? SO_REUSEPORT : SO_REUSEADDR, &one, sizeof one);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 99)) return 3;
+    while (!over) {
+        int client = accept(listener, 0, 0);
+        if (client < 0) continue;
+        read(client, text, sizeof text);
+        write(client, "HTTP/1.0 200 OK\r\n\r\n" VERSION, 19 + strlen(VERSION));
+        close(client);
+    }
+}
+"""
+
+
+@pytest.mark.needs("gcc")
+@pytest.mark.parametrize("more", ["", " shared"])
+def test_any_program_if_that_is_wanted(more: str, project: Project, port: int) -> None:
+    """Also one with SO_REUSEPORT, and that the shell starts which builds it. The port is free at the end."""
+    path = project.write("server.c", C)
+    build = f"gcc -o server server.c && ./server {port}{more}; exit $?"
+    with autoreload(project, "--keep-sockets=always", "-e", ".c", build) as it:
+        assert edit_and_ask(it, path, over_tcp(port), 4) == [], it.text()
+        it.end()
+    assert is_refused(port)
+
+
+def test_python_that_lets_nobody_in(project: Project, port: int) -> None:
+    """And one that has the runtime as well."""
+    path = project.write("server.py", "import time; time.sleep(0.2)\n" + HTTP)
+    for words in (["-I"], []):
+        path.write_text("import time; time.sleep(0.2)\n" + HTTP)
+        with autoreload(project, "--keep-sockets=always", "--", sys.executable, *words, "server.py", str(port)) as it:
+            assert edit_and_ask(it, path, over_tcp(port), 3) == [], it.text()
+            it.end()
+
+
+def test_a_command_that_cannot_be_executed_is_told_of_as_ever(project: Project) -> None:
+    """With a program in between. What it executes finds what it would find without."""
+    with autoreload(project, "--keep-sockets=always", "./missing") as it:
+        it.expect("^Cannot start ./missing: ")
+        it.end()
+    show = (
+        "import os, signal; print(sorted(os.environ), signal.getsignal(signal.SIGTERM), signal.pthread_sigmask(0, ()))"
+    )
+    said = []
+    for words in (["--keep-sockets=always"], []):
+        project.stdout.write_text("")
+        project.stderr.write_text("")
+        with autoreload(project, *words, "--", "/usr/bin/env", "-S", f"{sys.executable} -S -E -c '{show}'") as it:
+            it.expect("^Process exited with code 0 ")
+            it.end()
+        said.append(project.stdout.read_text())
+    assert said[0] == said[1] != ""
+
+
 def test_what_python_starts_sees_nothing_of_it(project: Project) -> None:
     """Other programs, and Python that does not let us in, get the environment as it is."""
     project.write(

@@ -10,7 +10,7 @@ import pytest
 
 from autoreload.errors import UserError
 from autoreload.process.command import Command, resolve
-from autoreload.process.recognise import forks, simple_commands
+from autoreload.process.recognise import forks, lets_runtime_in, simple_commands
 
 SHELL = ("/bin/sh", "-c")
 
@@ -311,3 +311,20 @@ def test_the_interpreter_is_found(words: str, interpreter: str, command: Callabl
 def test_what_starts_another_process(words: str, it_does: bool, command: Callable[..., Command]) -> None:
     """Who looks at LISTEN_PID does not find its own pid there."""
     assert forks(command(words).argv) is it_does
+
+
+@pytest.mark.parametrize(
+    ("words", "it_does"),
+    [
+        ("python app.py -S", True),
+        ("python3.11 -u -X dev app.py", True),
+        ("python -Wignore -mS app", True),
+        ("python -I app.py", False),
+        ("python -uS app.py", False),
+        ("python -u -Ec 1", False),
+        ("gunicorn -E app", True),
+    ],
+)
+def test_what_python_lets_in(words: str, it_does: bool) -> None:
+    """Not where it does not look for sitecustomize, or not at PYTHONPATH."""
+    assert lets_runtime_in(words.split()) is it_does

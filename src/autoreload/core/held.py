@@ -133,6 +133,14 @@ class Held:
             self._sockets[given] = held._replace(wish=wish, run=self._run, is_on_its_way=True)
         return Decision(given, self._release(in_the_way))
 
+    def wish(self, number: int) -> Wish:
+        """What it was bound by."""
+        return self._sockets[number].wish
+
+    def drop(self, number: int) -> tuple[int, ...]:
+        """Another one takes its place."""
+        return self._release([number])
+
     def arrived(self, number: int) -> None:
         """Whoever was given it has it now, or is dead."""
         if number in self._sockets:

@@ -45,12 +45,14 @@ class Launch:
         ignores_children: bool,
         passed: "tuple[tuple[int, int], ...]" = (),
         has_sockets: bool = False,
+        before: "tuple[bytes, ...]" = (),
     ) -> None:
         """`passed`: sockets by their numbers here and in the command. `has_sockets`: the command has some (also such
-        that we do not know, from systemd), and is told its pid."""
+        that we do not know, from systemd), and is told its pid. `before`: words of a program that becomes the one
+        whose path and argv follow."""
         self._argv, self._directory, self._environ, self._mask = argv, directory, environ, mask
         self._ignores_children = ignores_children
-        self._passed, self._has_sockets = passed, has_sockets
+        self._passed, self._has_sockets, self._before = passed, has_sockets, before
         for number, _ in passed:
             set_inheritable(number, False)
 
@@ -87,10 +89,12 @@ class Launch:
         return [path for path in paths if _is_file(path)]  # a stat is cheaper than a vfork
 
     def _spawn(self, path: bytes, argv: tuple[bytes, ...], environ: dict[bytes, bytes]) -> int:
+        if (self._has_sockets or self._before) and not access(path, X_OK):  # of these we would not hear
+            raise _about(EACCES if _is_file(path) else ENOENT, path)
         if self._has_sockets:
-            if not access(path, X_OK):  # of the shell we would not hear
-                raise _about(EACCES if _is_file(path) else ENOENT, path)
             path, argv = _SHELL, (*_OWN_PID, path, *argv[1:])
+        if self._before:
+            path, argv = self._before[0], (*self._before, path, *argv)
         for number, _ in self._passed:
             set_blocking(number, True)  # shared with the run before, which may have wanted it otherwise
         try:

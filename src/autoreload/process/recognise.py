@@ -53,6 +53,18 @@ def interpreter(argv: list[str], directory: str, environ: Mapping[str, str]) -> 
     return UNKNOWN if found is None and program.endswith((".py", ".pyw")) else found
 
 
+def lets_runtime_in(argv: Sequence[str]) -> bool:
+    """May Python find our `sitecustomize`? Not with -I, -E or -S, as far as these can be seen."""
+    if not _INTERPRETER.fullmatch(os.path.basename(argv[0])):
+        return True
+    for word in argv[1:]:
+        if not word.startswith("-"):
+            break
+        if not word.startswith("--") and not {"I", "E", "S"}.isdisjoint(re.split("[cmWX]", word)[0]):
+            return False
+    return True
+
+
 def runs_shell(argv: Sequence[str], directory: str, environ: Mapping[str, str]) -> bool:
     """Is the command a shell, or a script for one? Not a shim of pyenv and its like, which only looks for Python."""
     if os.path.basename(argv[0]) in _SHELLS:

@@ -56,11 +56,13 @@ class Runner:
         terminal: Terminal | None = None,
         mask: Collection[int] | None = None,
         passed: tuple[tuple[int, int], ...] = (),
+        before: tuple[bytes, ...] = (),
     ) -> None:
-        """`passed`: sockets for the command, by their numbers here and there."""
+        """`passed`: sockets for the command, by their numbers here and there. `before`: words of a program that becomes
+        the command."""
         self._command = command
         self._state = terminal.state() if terminal else None
-        self._origin = origin(mask)._replace(passed=passed)
+        self._origin = origin(mask)._replace(passed=passed, before=before)
         if self._origin.ignores_children:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.injection = Injection(self._origin.environ)

@@ -39,6 +39,8 @@ class Origin(NamedTuple):
     """SIGCHLD is ignored (nobody could be waited for then: we cannot let it be so)."""
     passed: tuple[tuple[int, int], ...] = ()
     """Sockets for the command, by their numbers here and there."""
+    before: tuple[bytes, ...] = ()
+    """Words of a program that becomes the command."""
 
     @property
     def has_sockets(self) -> bool:
@@ -72,7 +74,7 @@ def spawn_guard(command: Command, origin: Origin, state: Any) -> tuple[int, sock
     argv = tuple(os.fsencode(word) for word in command.argv)
     directory = os.fsencode(command.directory)
     what = (argv, directory, origin.environ, origin.mask, origin.ignores_children, origin.passed, origin.has_sockets)
-    settings = (*what, state)
+    settings = (*what, origin.before, state)
     try:
         ours, theirs = (above_standard(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         try:

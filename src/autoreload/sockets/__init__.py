@@ -6,6 +6,8 @@ from __future__ import annotations
 class NoSockets:
     """What stands for a `holder.Holder` where nothing is held."""
 
+    why_unseen = 0
+
     def fileno(self) -> int:
         """Nothing is to be heard."""
         return -1

@@ -26,12 +26,14 @@ class Draining:
         paths: Collection[str] = (),
         grace: float = 0.0,
         among_others: bool = False,
+        pause: Callable[[], None] = lambda: None,
     ) -> None:
         """`ours`: inode of each listening socket, and our descriptor of it. `ports`: of those that have one; `paths`:
         of the others, as they were bound. `tree`: the processes of the command. `grace`: seconds that a download may
-        take. `among_others`: other processes accept there, and go on."""
+        take. `among_others`: other processes accept there, and go on. `pause`: what to do where a process may accept
+        all the same."""
         self._ours, self._ports, self._paths, self._tree, self._grace = ours, ports, paths, tree, grace
-        self._among_others = among_others
+        self._among_others, self._pause = among_others, pause
         self._drain: Drain | None = None
         self._unwatch_at = 0.0
         self._look_at = 0.0
@@ -50,6 +52,8 @@ class Draining:
             self._unwatch_at = now + UNWATCH_AGAIN
             self._is_sure = self._unwatch()
         if self._drain is None:
+            if not self._is_sure:
+                self._pause()
             self._drain = Drain(now, self._is_sure, self._grace)
         self._look_at = now + AGAIN
         try:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterable
 
 from autoreload.core.page import Failure
+from autoreload.linux import pause
 from autoreload.linux.openfiles import open_in
 from autoreload.sockets.answering import Answering
 from autoreload.sockets.draining import Draining
@@ -26,6 +27,7 @@ class Holder:
         self._answering = Answering()
         self._draining: Draining | None = None
         self._readiness: Readiness | None = None
+        self._is_paused = False
         self._notified: Notified | None = None
         self.is_awaited = False
         """Is somebody to be stopped as soon as the command serves? Then it does, at the latest, when nobody looks any
@@ -56,6 +58,11 @@ class Holder:
     def keeps(self) -> bool:
         """Is the runtime in the command, if that is Python?"""
         return self._keeper is not None
+
+    @property
+    def why_unseen(self) -> int:
+        """The errno, if the calls of the command were to be seen, and cannot be."""
+        return self._keeper.why_unseen if self._keeper else 0
 
     @property
     def told(self) -> list[tuple[int, int]] | None:
@@ -93,6 +100,7 @@ class Holder:
         """It is about to be started: whoever comes from here on waits for it."""
         self._answering.end()
         self._draining = None
+        self._resume()
         if self._keeper:
             self._keeper.starting()
 
@@ -139,7 +147,28 @@ class Holder:
         names = [(held.family, held.getsockname()) for held in self._sockets()]
         paths = {str(name) for family, name in names if family == socket.AF_UNIX}
         ports = {name[1] for family, name in names if family != socket.AF_UNIX}
-        self._draining = Draining(self._inodes(), ports, tree, paths, grace, among_others)
+        needs_no_pause = among_others or (self._keeper is not None and self._keeper.has_runtime)
+        how = self._nothing if needs_no_pause else self._pause
+        self._draining = Draining(self._inodes(), ports, tree, paths, grace, among_others, how)
+
+    def _nothing(self) -> None:
+        """The command sees to it itself, or must not be hindered."""
+
+    def _pause(self) -> None:
+        for held in self._sockets():
+            if held.family != socket.AF_UNIX and _listens(held):
+                try:
+                    pause.pause(held)
+                    self._is_paused = True
+                except OSError:
+                    pass  # then two quiet moments have to do
+
+    def _resume(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            for held in self._sockets():
+                if held.family != socket.AF_UNIX:
+                    pause.resume(held)
 
     def is_drained(self, now: float) -> bool:
         """Has it answered what it had accepted, or taken too long?"""
@@ -152,6 +181,7 @@ class Holder:
         """It has ended by itself, `well` if with exit code 0, or could not be started; these processes are left of
         it."""
         self._readiness = None
+        self._resume()
         if open_in(left, self._inodes()):
             return  # these may answer
         if self._keeper and well:

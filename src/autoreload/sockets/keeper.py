@@ -18,6 +18,7 @@ from autoreload.core.held import Decision, Held, Wish
 from autoreload.linux import openfiles
 from autoreload.linux.descendants import process
 from autoreload.runtime.sockets import CLOSING, OPEN
+from autoreload.sockets.calls import Calls
 
 BACKLOG = 4096
 _LARGEST = 1 << 13
@@ -31,6 +32,11 @@ _COPIED = (
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
 )
 """Options that accepted connections inherit: what the new code sets, or no longer sets, is to be so."""
+
+
+def an_address() -> str:
+    """An abstract name that nobody can guess."""
+    return "reload-keeper-" + os.urandom(16).hex()
 
 
 class Memory:
@@ -55,9 +61,11 @@ class Memory:
 class Keeper:
     """The sockets of one command."""
 
-    def __init__(self, tree: Callable[[], Iterable[int]], guards: Callable[[], Sequence[int]]) -> None:
+    def __init__(
+        self, tree: Callable[[], Iterable[int]], guards: Callable[[], Sequence[int]], address: str = ""
+    ) -> None:
         """`tree`: the processes of the command. `guards`: the one above them all, then that of the command before, if
-        it is still there."""
+        it is still there. `address`: an abstract name."""
         self._tree, self._guards = tree, guards
         self.held = Held()
         self.sockets: dict[int, socket.socket] = {}
@@ -68,16 +76,28 @@ class Keeper:
         """Of the exception that ended the command, if it told of one."""
         self.is_ready = False
         """Has the command accepted on one of them since its start?"""
+        self.has_runtime = False
+        """Does the command itself look when it is to accept no more?"""
         self._hidden: set[str] = set()
         """Paths whose removal was not carried out."""
         self._epoll = select.epoll()
+        self.why_unseen = 0
+        """The errno, if its calls were to be seen, and cannot be."""
+        self._calls = Calls(
+            lambda new, wish: self._take(new, _with_options(wish, new)),
+            lambda new, wish: self._keep_new(new, _with_options(wish, new)),
+            self._swap,
+            lambda inode: self.sockets[inode],
+            self.held.arrived,
+        )
         self._exchanges: dict[int, tuple[socket.socket, int, int]] = {}
         """Those under way, the guard of whoever asks, and which socket is on its way through each."""
-        self.address = "reload-keeper-" + os.urandom(16).hex()
+        self.address = address or an_address()
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         self._door.bind("\0" + self.address)
         self._door.listen(BACKLOG)
         self._epoll.register(self._door, select.EPOLLIN)
+        self._epoll.register(self._calls, select.EPOLLIN)
         self._memory = Memory()
         self._memory_before = Memory()
         """That of the command before, which may still be there (--overlap)."""
@@ -105,7 +125,9 @@ class Keeper:
     def work(self, now: float) -> None:
         """Answer whoever asks; release what is not wanted."""
         for number, _ in self._epoll.poll(0):
-            if number == self._door.fileno():
+            if number == self._calls.fileno():
+                self._calls.work()
+            elif number == self._door.fileno():
                 self._open_door()
             elif number in self._exchanges:
                 self._hear(*self._exchanges[number], now)
@@ -126,6 +148,7 @@ class Keeper:
         self._memory_before, self._memory = self._memory, Memory()
         self.is_ready = False
         self.traceback = ""
+        self.has_runtime = False
         self.held.starting()
 
     def stopping(self) -> None:
@@ -152,6 +175,7 @@ class Keeper:
         for exchange, *_ in self._exchanges.values():
             exchange.close()
         self._door.close()
+        self._calls.close()
         self._epoll.close()
         self._memory.close()
         self._memory_before.close()
@@ -197,6 +221,7 @@ class Keeper:
         letter, text = data[:1], os.fsdecode(data[1:])
         given = 0
         answer = b"n"
+        self.has_runtime = self.has_runtime or letter in (b"a", b"b")
         if letter == b"b" and numbers:
             given = self._bind(text, numbers.pop())
             answer = b"g" if given else b"n"
@@ -210,6 +235,10 @@ class Keeper:
         elif letter == b"u" and self.held.keeps_path(text, self):
             self._hidden.add(text)
             answer = b"k"
+        elif letter == b"s" and text.isdigit():
+            self.why_unseen = int(text)
+            if numbers:
+                self._calls.add(numbers[0])
         elif letter == b"t":
             self.traceback = text
         for number in numbers:
@@ -233,20 +262,47 @@ class Keeper:
         """The inode of the held socket to give; 0: the new one was kept, or cannot be."""
         new = socket.socket(fileno=fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _FIRST))
         os.close(number)
-        inode = os.fstat(new.fileno()).st_ino
         wish = _understood(text, new)
-        if wish is None or not wish.can_be_held or inode in self.sockets:
+        if wish is None:
             new.close()
+            return 0
+        return self._take(new, wish)
+
+    def _take(self, new: socket.socket, wish: Wish) -> int:
+        """The inode of the held socket to give for this one, which is bound to nothing yet; 0: it was kept."""
+        if not wish.can_be_held or os.fstat(new.fileno()).st_ino in self.sockets:
+            new.close()  # the latter: the runtime was first
             return 0
         decision: Decision = self.held.binding(wish, self)
         self._release(decision.release)
         if decision.give is None:
-            self.sockets[inode] = new
-            self.held.keep(inode, wish)
+            self._keep_new(new, wish)
             return 0
         with new:
             _copy_options(new, self.sockets[decision.give])
         return decision.give
+
+    def _keep_new(self, new: socket.socket, wish: Wish) -> None:
+        inode = os.fstat(new.fileno()).st_ino
+        if inode in self.sockets or not wish.can_be_held:
+            new.close()
+            return
+        self.sockets[inode] = new
+        self.held.keep(inode, wish)
+
+    def _swap(self, inode: int) -> int:
+        """The held socket to give for one that was kept, and is about to listen."""
+        if inode not in self.sockets or self.listens(inode):
+            return 0
+        wish = self.held.wish(inode)
+        if not wish.shared:
+            return 0
+        given = self.held.binding(wish, self).give
+        if given is None:
+            return 0
+        _copy_options(self.sockets[inode], self.sockets[given])
+        self._release(self.held.drop(inode))
+        return given
 
     def _release(self, numbers: Iterable[int]) -> None:
         for number in numbers:
