@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from autoreload import settings
+from autoreload import usage as printed
 from autoreload.core import filter as rules
 from autoreload.core import lifecycle
 from autoreload.settings import OPTIONS, Option
@@ -146,7 +146,7 @@ def option_index() -> str:
 # Options
 
 ```text
-{settings.USAGE}
+{printed.USAGE}
 ```
 
 | option | short | what it is for | default |
@@ -173,7 +173,7 @@ stop-timeout = "10s"
 
 def usage(option: Option) -> str:
     """`--signal NAME`."""
-    return settings.usage(option)
+    return printed.usage(option)
 
 
 def on_the_line(option: Option) -> str:

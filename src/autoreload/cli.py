@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from autoreload import __version__, settings
+from autoreload import __version__, settings, usage
 from autoreload.core.address import below
 from autoreload.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, UserError
 from autoreload.job import Job
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The entry point. Returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in ("-h", "--help"):
-        return _print(settings.help_text())
+        return _print(usage.help_text())
     if words and words[0] == "--version":
         return _print(f"autoreload {__version__}")
     try:
@@ -31,13 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         given, rest = parse_words(words)
         if "help" in given:
-            return _print(settings.help_text())
+            return _print(usage.help_text())
         if "version" in given:
             return _print(f"autoreload {__version__}")
         _await_mounts([os.environ.get("PWD", ""), *given.get("watch", ()), *rest[:1]])
         job = understand(given, rest, start_directory(os.environ), os.environ)
         if job is None:
-            _complain(settings.SHORT_USAGE)
+            _complain(usage.SHORT_USAGE)
             return EXIT_USAGE
         from autoreload.startup import run
 

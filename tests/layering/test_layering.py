@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "signals": {"linux"},
     "sockets": {"core", "errors", "linux", "runtime"},
     "syntax": {"core", "process"},
+    "usage": {"settings"},
     "values": {"core"},
     "warm": {"core", "errors", "process", "runtime"},
     "watch": {"core", "errors", "linux"},

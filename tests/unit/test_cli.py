@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autoreload import cli, settings, values
+from autoreload import cli, settings, usage, values
 from autoreload.errors import UserError
 from autoreload.job import Job
 
@@ -177,7 +177,7 @@ def test_a_backend_that_makes_no_sense_is_refused(project: Path, words: list[str
 def test_no_command_is_not_a_job(project: Path) -> None:
     """The caller gets the short usage."""
     assert cli.understand({}, [], str(project), os.environ) is None
-    assert settings.SHORT_USAGE.count("\n") < 8
+    assert usage.SHORT_USAGE.count("\n") < 8
 
 
 def test_the_start_directory_is_the_path_its_user_came_by(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,12 +370,12 @@ def test_signals_by_any_of_their_names(text: str) -> None:
 def test_the_table_declares_each_setting_once() -> None:
     """Every field of the settings is an option, in the same order, and every option is in --help."""
     assert tuple(option.name for option in settings.OPTIONS) == settings.Settings._fields
-    assert all(option.flag in settings.help_text() for option in settings.OPTIONS)
+    assert all(option.flag in usage.help_text() for option in settings.OPTIONS)
 
 
 def test_help_shows_the_commonest_calls_first_and_fits_a_screen() -> None:
     """A newcomer reads the top."""
-    lines = settings.help_text().splitlines()
+    lines = usage.help_text().splitlines()
 
     assert [line.split()[0] for line in lines[2:5]] == ["autoreload"] * 3
     assert max(map(len, lines)) <= 100
