@@ -107,3 +107,25 @@ def test_a_script_whose_beginning_changed_is_refused(program: Stage, python: str
         write(program, source)
         inside.send("resume", program.settings())
         assert why in program.answer(inside, "refused")[2]
+
+
+WRONG = {
+    "an error": "import slow\nraise ValueError('wrong')\n",
+    "an import that fails": "import slow\nimport nowhere\n",
+    "what does not compile": "import slow\nx = (\n",
+    "a warning about its importer": "import slow, warnings\nwarnings.warn('old', stacklevel=2)\n",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", WRONG)
+def test_of_a_module_in_steps_tracebacks_and_warnings_know_nothing(program: Stage, python: str, wrong: str) -> None:
+    """They name the files of the program alone."""
+    program.write("slow.py", SLOW)
+    program.write("leaf.py", WRONG[wrong])
+    program.write("app.py", "import leaf\n")
+
+    program.start("app.py", python=python, hot={"leaf.py": END, "app.py": 0})
+    program.ended()
+
+    assert program.last_words() == cold(program.folder, ["app.py"], python)

@@ -108,6 +108,6 @@ def _forget_file(names: dict[str, Any]) -> None:
 def _after(trace: TracebackType | None) -> TracebackType | None:
     """The part of the stack that is the script's: all of ours is above it."""
     here = os.path.dirname(__file__)
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(here):
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith((here, "<frozen importlib.")):
         trace = trace.tb_next
     return trace

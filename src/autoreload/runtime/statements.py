@@ -9,17 +9,29 @@ Pure but for `check`, `Steps` and what they are given.
 from __future__ import annotations
 
 import _ast
+from _frozen_importlib import _call_with_frames_removed  # type: ignore[attr-defined]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType
-    from typing import Any
+    from typing import Any, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
 
 ONLY_AST = 0x400
 """PyCF_ONLY_AST; the module ast would have to be imported for its name."""
+UNSEEN = "<frozen importlib._bootstrap_external>"
 _BLOCKS = (_ast.Try, _ast.If, _ast.With)
 _SCOPES = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef, _ast.Lambda)
 _IMPORTS = (_ast.Import, _ast.ImportFrom)
+
+
+def unseen(function: F) -> F:
+    """Have its frames taken for some of the import system: `import` leaves those out of tracebacks, and `warnings` does
+    not count them (remove_importlib_frames in CPython's import.c, warnings._is_internal_frame)."""
+    function.__code__ = function.__code__.replace(co_filename=UNSEEN)
+    return function
 
 
 class Step:
@@ -37,8 +49,10 @@ class Step:
 class Steps:
     """The steps of one source file. SyntaxError, ValueError: as compiling it would raise."""
 
+    @unseen
     def __init__(self, data: bytes, path: str) -> None:
-        compile(data, path, "exec", 0, True)  # what only the whole can be blamed for
+        # What only the whole can be blamed for.
+        _call_with_frames_removed(compile, data, path, "exec", 0, True)
         self.data = data
         self._path = path
         self._body: list[Any] = compile(data, path, "exec", ONLY_AST, True).body

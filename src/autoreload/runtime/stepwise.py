@@ -6,10 +6,11 @@ is still what the file begins with.
 
 from __future__ import annotations
 
+from _frozen_importlib import _call_with_frames_removed  # type: ignore[attr-defined]
 from _frozen_importlib_external import SourceFileLoader
 
 from .kernel import content
-from .statements import Steps
+from .statements import Steps, unseen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ class Loader(SourceFileLoader):
         super().__init__(fullname, path)
         self._program = program
 
+    @unseen
     def exec_module(self, module: ModuleType) -> None:
         """Part of importlib.abc.Loader."""
         run(self._program, self.path, module.__dict__)
 
 
+@unseen
 def run(program: Program, path: str, names: dict[str, Any]) -> None:
     """Execute that file in these names, as exec(compile(...)) would."""
     steps = Steps(content(path), path)
@@ -49,12 +52,13 @@ def run(program: Program, path: str, names: dict[str, Any]) -> None:
                 program.used.add(path)
             else:
                 program.in_progress[path] = (steps.data[: step.end], step.after)
-            exec(code, names)
+            _call_with_frames_removed(exec, code, names)
             place += 1
             if not last:
                 program.point("inside", path, _is_best(steps, place, program.hot.get(path)))
                 if program.resumed != before:
-                    steps, before = Steps(content(path), path), program.resumed
+                    steps = Steps(content(path), path)
+                    before = program.resumed
                     place = steps.begins(step.after)
                     if place < 0:  # once more, since it was looked at; a restart is on its way
                         raise RuntimeError(f"{path} changed while it was being run")
