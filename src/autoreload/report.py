@@ -78,6 +78,13 @@ class Report:
         else:
             self._line(Level.ATTENTION if explain else Level.DETAIL, f"Cold restart: {what.replace('{}', name)}")
 
+    def snapshots(self, number: int, memory: int, allowed: int, dropped: int) -> None:
+        """What the snapshots take; sizes in bytes."""
+        self._line(Level.DETAIL, f"{_number(number, 'snapshot')}, {_size(memory)}")
+        if dropped:
+            gone = f"{_number(dropped, 'snapshot')} dropped"
+            self._line(Level.ATTENTION, f"{gone}: all together may take {_size(allowed)} (--warm-memory)")
+
     def slow_stop(self, burst: Mapping[str, Kind], seconds: float) -> None:
         """The old process takes its time to end."""
         why = f"Modification detected ({self._files(burst)}), " if burst else ""
@@ -231,6 +238,15 @@ def _wait(state: State) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _size(size: int) -> str:
+    """Of bytes."""
+    return f"{size / (1 << 20):.0f} MB" if size >= 10 << 20 else f"{size / (1 << 20):.1f} MB"
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _glob(name: str) -> str:

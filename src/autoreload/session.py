@@ -136,7 +136,7 @@ class Session:
     def _watch(self, rules: Rules, since: int) -> None:
         """Open the backend."""
         from autoreload.elsewhere import Elsewhere
-        from autoreload.scope import Scope
+        from autoreload.scope import Scope, matcher
         from autoreload.watch.backend import Root
         from autoreload.watch.choose import open_backend
 
@@ -156,6 +156,8 @@ class Session:
             roots, self._scope, since, chosen.backend, chosen.poll or None, started, elsewhere.aside
         )
         self._checks.at_work = elsewhere.at_work
+        if chosen.warm:
+            self._runner.adopt(elsewhere, matcher("--cold", chosen.cold, self._job.cold_base))
         if not chosen.no_content_check:
             self._content = Content(
                 self._scope, self._job.roots, self._command.directory, elsewhere, self._backend.links
@@ -206,7 +208,7 @@ class Session:
         moments = (
             self._checks.deadline(),
             self._content.deadline() if self._content is not None and self._content_has_time else None,
-            self._loading.deadline() if self._content is not None else None,
+            self._loading.deadline(),
             self._lifecycle.deadline(),
             self._backend.deadline(),
             self._runner.deadline(),
@@ -222,10 +224,10 @@ class Session:
             self._hear_runner(self._runner.step(now), now)
         if _is_due(self._lifecycle.deadline(), now):
             self._handle(life.Ticked(), now)
-        if self._content is not None and _is_due(self._loading.deadline(), now):
+        if _is_due(self._loading.deadline(), now):
             self._loading.sample(activity.sample(self._runner.guard), now, file_time())
             if self._loading.rest is not None:
-                self._content.rested(self._loading.rest)
+                self._rested(self._loading.rest, now)
         if _is_due(self._recheck_at, now):
             self._recheck_at = None
             if self._scope.recheck():
@@ -234,6 +236,12 @@ class Session:
             self._slow_stop_at = None
             if not self._lifecycle.ending:
                 self._report.slow_stop(self._debounce.changed(), self._job.settings.stop_timeout - SLOW_STOP)
+
+    def _rested(self, moment: int, now: float) -> None:
+        """The command has been at rest since that moment, in file time."""
+        if self._content is not None:
+            self._content.rested(moment)
+        self._hear_runner(self._runner.rested(self._loading.seconds), now)
 
     def _hear_signals(self, now: float) -> None:
         for number, code, _ in self._signals.read():
@@ -331,6 +339,8 @@ class Session:
                 self._handle(life.Emptied(event.token), now)
             elif isinstance(event, events.Restarted):
                 self._report.how(event.warm, event.what, event.path, event.seconds, self._job.settings.explain)
+            elif isinstance(event, events.Snapshots):
+                self._report.snapshots(*event)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)
                 self._handle(life.Stuck(), now)

@@ -203,3 +203,51 @@ def test_the_program_is_asked_to_end_and_has_its_time(project: Project) -> None:
         assert project.stdout.read_text().splitlines() == ["begins", "up 1", "cleaned up", "up 22"]
         tool.end()
     assert project.stdout.read_text().splitlines()[-1] == "cleaned up"
+
+
+def test_a_change_of_what_is_named_is_a_new_start(project: Project) -> None:
+    """Though it might be warm; the next change of another file is."""
+    write(project)
+    with autoreload(project, "--warm", "--cold", "le*", "--explain", "-v", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        project.write("leaf.py", "value = 22\n")
+        tool.expect(r"Cold restart: leaf.py is one of --cold le\*")
+        wait_for(project, "up 22")
+
+        project.write("slow.py", SLOW + "x = 1\n")
+        tool.expect("Warm restart from")
+        tool.end()
+
+
+SEVERAL = "".join(f"import time, m{number}\ntime.sleep(0.2)\n" for number in range(3))
+
+
+def test_the_snapshots_and_what_they_take_are_told(project: Project) -> None:
+    """For those who want to know more."""
+    write(project)
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        tool.expect(r"2 snapshots, [\d.]+ MB")
+        tool.end()
+
+
+def test_snapshots_that_take_too_much_are_dropped_and_the_rest_serves(project: Project) -> None:
+    """The first and the last stay, however little is allowed."""
+    write(project)
+    for number in range(3):
+        project.write(f"m{number}.py")
+    project.write("slow.py", SEVERAL)
+    with autoreload(project, "--warm", "--warm-memory", "1M", "-v", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        tool.expect(r"2 snapshots, [\d.]+ MB")
+        tool.expect(r"\d snapshots? dropped: all together may take 1.0 MB \(--warm-memory\)")
+        tool.watching()
+
+        project.write("leaf.py", "value = 22\n")
+        tool.expect("Warm restart from before leaf.py")
+        wait_for(project, "up 22")
+        project.write("m1.py", "x = 1\n")
+        tool.expect("Warm restart from the start of the program")
+        wait_for(project, "up 22", times=2)
+        tool.end()

@@ -44,6 +44,7 @@ def test_what_is_not_what_it_was_counts_though_nobody_told_of_it() -> None:
         ("/.env.local", SEEN, "what starts the program"),
         ("/pyproject.toml", SEEN, "what starts the program"),
         ("/uv.lock", SEEN, "what starts the program"),
+        ("/c.yaml", SEEN._replace(cold="*.yaml"), "is one of --cold *.yaml"),
     ],
 )
 def test_cold_where_nobody_can_say_who_used_it(path: str, touched: Touched, why: str) -> None:

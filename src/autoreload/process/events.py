@@ -70,4 +70,16 @@ class Restarted(NamedTuple):
     """How long it took to resume."""
 
 
-Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted
+class Snapshots(NamedTuple):
+    """How many snapshots there are, now that no more come."""
+
+    number: int
+    memory: int
+    """Bytes that they take."""
+    allowed: int
+    """Bytes that they may take."""
+    dropped: int
+    """How many were dropped for that."""
+
+
+Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted | Snapshots

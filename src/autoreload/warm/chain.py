@@ -15,8 +15,8 @@ from marshal import loads
 from typing import Any, NamedTuple
 
 from autoreload.runtime.protocol import NOTES, Stream, is_same_user
-from autoreload.runtime.used import signature
 from autoreload.warm.decide import Known
+from autoreload.warm.disk import Disk, Signature
 
 _BACKLOG = 64
 _LARGEST_NOTE = 1 << 16
@@ -78,7 +78,8 @@ class Snapshot:
 class Chain:
     """All that is alive of them, the first one first."""
 
-    def __init__(self) -> None:
+    def __init__(self, disk: Disk | None = None) -> None:
+        self.disk = disk or Disk()
         self.address = b"\0autoreload-" + os.urandom(12).hex().encode()
         self.snapshots: list[Snapshot] = []
         self.opened: set[str] = set()
@@ -88,8 +89,9 @@ class Chain:
         self.refusals: list[tuple[str, str]] = []
         """(why there is no snapshot, at which file), each reason once."""
         self._new: list[Snapshot] = []
-        self._signatures: dict[str, tuple[int, int, int, int] | None] = {}
-        self._folders: dict[str, str] = {}
+        self._signatures: dict[str, Signature | None] = {}
+        self._folders: dict[str, tuple[str, bool]] = {}
+        """Each by its name: without links, and may one look into it?"""
         self._epoll = select.epoll()
         self._listener = _bound(socket.SOCK_STREAM, self.address)
         self._listener.listen(_BACKLOG)
@@ -140,7 +142,7 @@ class Chain:
         if what == "opened" and len(self.opened) < _MOST_OPENED:
             path = self.resolved(values[0])
             self.opened.add(path)
-            if os.path.exists(path):
+            if self.disk.exists(path):
                 self._found.add(path)
         elif what == "refused":
             self.refusals.append((values[0], values[1]))
@@ -192,7 +194,8 @@ class Chain:
     def stale(self) -> set[str]:
         """Which of the used files are not what they were."""
         used = set().union(*(snapshot.facts["used"] for snapshot in self.snapshots))
-        return {path for path in used if _signature(path) != self._signatures.get(path)}
+        now = self.disk.signatures(list(used))
+        return {path for path in used if now[path] != self._signatures.get(path)}
 
     def was_there(self, path: str) -> bool:
         """Was that file there when a snapshot, or the program after it, used it?"""
@@ -209,9 +212,11 @@ class Chain:
         """
         folder, _, name = path.rpartition("/")
         if folder not in self._folders:
-            self._folders[folder] = os.path.realpath(folder or "/").rstrip("/")
-        path = f"{self._folders[folder]}/{name}"
-        return os.path.realpath(path) if os.path.islink(path) else path
+            beyond = self.disk.is_beyond(folder or "/")
+            self._folders[folder] = self.disk.real(folder or "/").rstrip("/"), not beyond
+        folder, may_look = self._folders[folder]
+        path = f"{folder}/{name}"
+        return self.disk.real(path) if may_look and os.path.islink(path) else path
 
     @property
     def overflowed(self) -> bool:
@@ -231,13 +236,6 @@ class Chain:
         self._listener.close()
         self._notes.close()
         self._epoll.close()
-
-
-def _signature(path: str) -> tuple[int, int, int, int] | None:
-    try:
-        return signature(os.stat(path))
-    except OSError:
-        return None
 
 
 def _bound(kind: int, address: bytes) -> socket.socket:

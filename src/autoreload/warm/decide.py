@@ -24,6 +24,8 @@ class Touched(NamedTuple):
     """When the program was last started, for certain."""
     was_opened: bool
     """The program was seen to read it, at any time."""
+    cold: str = ""
+    """The pattern by which somebody wants a new start."""
 
 
 class Known(NamedTuple):
@@ -69,6 +71,8 @@ def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collecti
 def _invisible(path: str, touched: Touched) -> str:
     """Why nobody can say who has used that change; empty: it can be seen."""
     name = path.rpartition("/")[2]
+    if touched.cold:
+        return f"{{}} is one of --cold {touched.cold}"
     if not touched.is_there:
         return "{} is gone"
     if not touched.was_there:

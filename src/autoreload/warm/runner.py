@@ -21,12 +21,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from autoreload.process.events import Emptied, Event, Exited, GuardLost, Restarted, Started
+from autoreload.process.events import Emptied, Event, Exited, GuardLost, Restarted, Snapshots, Started
 from autoreload.process.runner import Runner
 from autoreload.warm.chain import Chain, Frozen, Snapshot, Told
 from autoreload.warm.decide import Decision
+from autoreload.warm.disk import Disk
 from autoreload.warm.facts import Facts
 from autoreload.warm.injection import Terms, injection
+from autoreload.warm.memory import WEIGHED_AFTER, Memory, too_much
 from autoreload.warm.resuming import Resuming
 from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping
 from autoreload.warm.thinning import Thinning
@@ -47,6 +49,11 @@ class WarmRunner:
         self._stopping = Stopping()
         self._resuming = Resuming()
         self._thinning = Thinning()
+        self._memory = Memory(terms.memory)
+        self._dropped = 0
+        """How many were dropped since that was told last, for the memory that they took."""
+        self._weigh_at: float | None = None
+        self._resumed_from: Snapshot | None = None
         self._run = 0
         self._then: Callable[[], list[Event]] | None = None
         """What comes when the stop of our own is answered."""
@@ -55,6 +62,12 @@ class WarmRunner:
         self._epoll = select.epoll()
         self._epoll.register(runner.fileno(), select.EPOLLIN)
         self._epoll.register(self._chain.fileno(), select.EPOLLIN)
+
+    def adopt(self, disk: Disk, cold: Callable[[str, bool], str] | None) -> None:
+        """Look at the disk by way of this from now on. `cold`: see `scope.matcher`, for the option of that name."""
+        self._facts.disk = self._chain.disk = disk
+        if cold is not None:
+            self._facts.cold = lambda path: cold(path, False)
 
     # -- as the runner -------------------------------------------------------------------------------------------------
     @property
@@ -82,6 +95,7 @@ class WarmRunner:
             self._stopping.deadline(),
             self._resuming.deadline(),
             self._suspect_at,
+            self._weigh_at,
         )
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -105,6 +119,9 @@ class WarmRunner:
         if _is_due(self._suspect_at, now):
             self._suspect_at = None
             events += self._broken()
+        if _is_due(self._weigh_at, now):
+            self._weigh_at = None
+            events += self._weigh()
         return events + (self._hear(self._runner.step(now)) if _is_due(self._runner.deadline(), now) else [])
 
     def forward(self, number: int) -> None:
@@ -186,6 +203,8 @@ class WarmRunner:
     def _resumed(self, snapshot: Snapshot, pid: int) -> list[Event]:
         if self._resuming.asked() is not snapshot:
             return []
+        self._resumed_from = snapshot
+        self._weigh_at = time.monotonic() + WEIGHED_AFTER
         kind, path = snapshot.where
         seconds = self._resuming.resumed(time.monotonic())
         return [Restarted(self._run, True, kind, path, seconds), Started(self._run, pid)]
@@ -200,8 +219,10 @@ class WarmRunner:
                 if self._stopping:  # it became one while the one above it was already ending it
                     self._chain.expect_end([news.snapshot])
                 self._thin()
+                self._weigh_at = time.monotonic() + WEIGHED_AFTER
             elif news.snapshot.dropped:
                 self._thin()
+                events += self._weigh() if self._dropped else []
             elif not news.snapshot.expected_to_end and not self._then:
                 # It may be on its way out with all the others, for somebody ended the command: the guard will say so.
                 self._suspect_at = self._suspect_at or time.monotonic() + ANSWERS_WITHIN / 4
@@ -232,6 +253,25 @@ class WarmRunner:
     def _thin(self) -> None:
         if not self._is_busy:
             self._thinning.look(self._chain.snapshots, self._facts.hot.places())
+
+    # -- memory --------------------------------------------------------------------------------------------------------
+    def rested(self, seconds: float | None) -> list[Event]:
+        """The program has come to rest. `seconds`: how long that took; None: it was not seen to."""
+        return []
+
+    def _weigh(self) -> list[Event]:
+        """Is it too much? Once it no longer is, tell of it."""
+        snapshots = self._chain.snapshots
+        sizes = self._memory.sizes([one.pid for one in snapshots])
+        if self._is_busy or not sizes:
+            return []
+        allowed = self._memory.allowed(sum(sizes))
+        place = too_much(sizes, allowed, {place for place, one in enumerate(snapshots) if one is self._resumed_from})
+        if place is not None:
+            self._dropped += self._thinning.let_go(snapshots, place)
+            return []
+        dropped, self._dropped = self._dropped, 0
+        return [Snapshots(len(sizes), sum(sizes), allowed or 0, dropped)]
 
     # -- what the guard tells ------------------------------------------------------------------------------------------
     def _hear(self, told: list[Event]) -> list[Event]:
@@ -268,10 +308,10 @@ class WarmRunner:
         """Nothing is left: what comes is another chain, with another address."""
         self._stopping.end()
         self._resuming.cancel()
-        self._then = self._suspect_at = None
+        self._then = self._suspect_at = self._weigh_at = None
         self._facts.ended(self._chain)
         self._chain.close()
-        self._chain = Chain()
+        self._chain = Chain(self._facts.disk)
         self._epoll.register(self._chain.fileno(), select.EPOLLIN)
 
     def _end_then(self, then: Callable[[], list[Event]]) -> None:
