@@ -144,6 +144,10 @@ class Report:
         """Why a change does not restart the command."""
         self._line(Level.ATTENTION, f"No restart for {self._shown(path)}, {kind.value}: {reason}")
 
+    def unused(self, path: str) -> None:
+        """A change of a file that the running program has not used."""
+        self._line(Level.ROUTINE, f"{self._shown(path)} changed: the running program has not used it")
+
     def own_write(self, path: str) -> None:
         """The first time that the command itself wrote a file that matters."""
         self._line(Level.ATTENTION, f"{self._shown(path)} was written by the command itself: that does not restart it")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from autoreload import warmth
 from autoreload.checks import Checks
 from autoreload.content import Content
 from autoreload.core import lifecycle as life
@@ -136,7 +137,7 @@ class Session:
     def _watch(self, rules: Rules, since: int) -> None:
         """Open the backend."""
         from autoreload.elsewhere import Elsewhere
-        from autoreload.scope import Scope, matcher
+        from autoreload.scope import Scope
         from autoreload.watch.backend import Root
         from autoreload.watch.choose import open_backend
 
@@ -156,8 +157,6 @@ class Session:
             roots, self._scope, since, chosen.backend, chosen.poll or None, started, elsewhere.aside
         )
         self._checks.at_work = elsewhere.at_work
-        if chosen.warm:
-            self._runner.adopt(elsewhere, matcher("--cold", chosen.cold, self._job.cold_base))
         if not chosen.no_content_check:
             self._content = Content(
                 self._scope, self._job.roots, self._command.directory, elsewhere, self._backend.links
@@ -165,6 +164,14 @@ class Session:
             if started and not chosen.postpone:
                 self._content.started(since)
             self._checks.compare_with(self._content)
+        warmth.prepare(self._runner, self._job, elsewhere)
+        if self._content is not None and not chosen.no_use_check:
+            self._checks.unused = warmth.Unused(
+                self._runner, self._content, self._report, self._is_running, self._remove_stale_bytecode
+            )
+
+    def _is_running(self) -> bool:
+        return self._lifecycle.state is life.State.RUNNING
 
     def _turn(self) -> None:
         """Wait, then hear everybody. The backend comes before the runner, so that a start which the runner's news

@@ -224,8 +224,8 @@ Without it `.env` files, `pyproject.toml`, `requirements*.txt`, `Pipfile` and lo
         "warm_memory",
         size,
         "with --warm, how much memory the copies may take [default: a quarter of what is free]",
-        """Of the frozen copies only, not of the running program; what several processes share is split evenly among them. It
-is looked at a second after the last was made, and as long as it is too much the oldest is dropped: but the one that was
+        """Of the frozen copies only, not of the running program; what several processes share is split evenly. It is
+looked at a second after the last was made, and as long as it is too much the oldest is dropped: but the one that was
 resumed last only if there is no other, and never the first of all nor the last. Free is what the machine has available,
 or the control group of autoreload (a container) if that is less. Sizes are written `500M`, `2G`, or as a bare number of
 bytes. `-v` says how many copies there are and what they take.""",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import signal
 import sys
 
@@ -250,4 +251,150 @@ def test_snapshots_that_take_too_much_are_dropped_and_the_rest_serves(project: P
         project.write("m1.py", "x = 1\n")
         tool.expect("Warm restart from the start of the program")
         wait_for(project, "up 22", times=2)
+        tool.end()
+
+
+LAZY = """\
+import signal, sys
+print("begins", flush=True)
+def load(*_):
+    import lazy
+    print("loaded", lazy.value, flush=True)
+signal.signal(signal.SIGUSR1, load)
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def write_lazy(project: Project, text: str = LAZY) -> None:
+    """A program that imports a module when it is sent a signal."""
+    project.write("app.py", text)
+    project.write("lazy.py", "value = 1\n")
+
+
+def at_rest(tool: Tool) -> None:
+    """Until autoreload knows what was there at the start."""
+    tool.expect("the command is at rest, the content of")
+    tool.watching()
+
+
+def test_a_module_that_was_not_used_restarts_nothing_and_is_new_when_it_is(project: Project) -> None:
+    """Each edit has its line; once the module has been imported, an edit restarts."""
+    write_lazy(project)
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        project.write("lazy.py", "value = 22\n")
+        tool.expect("^lazy.py changed: the running program has not used it$")
+        project.write("lazy.py", "value = 33\n")
+        tool.expect("^lazy.py changed: the running program has not used it$")
+
+        os.kill(program(tool), signal.SIGUSR1)
+        wait_for(project, "loaded 33")
+        project.write("lazy.py", "value = 44\n")
+        tool.expect("restart process: lazy.py")
+
+        assert tool.restarts() == ["lazy.py"]
+        tool.end()
+
+
+def test_a_module_that_is_back_to_what_it_was_may_have_been_used_meanwhile(project: Project) -> None:
+    """Its content is that of the start, and yet the program has another one."""
+    write_lazy(project)
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        project.write("lazy.py", "value = 22\n")
+        tool.expect("has not used it")
+        os.kill(program(tool), signal.SIGUSR1)
+        wait_for(project, "loaded 22")
+
+        project.write("lazy.py", "value = 1\n")
+        tool.expect("restart process: lazy.py")
+        tool.end()
+
+
+def test_cached_bytecode_of_a_module_that_was_not_used_is_not_taken_for_the_new_one(project: Project) -> None:
+    """It has the same size, and a time within the same second."""
+    write_lazy(project)
+    source = project.tree / "lazy.py"
+    py_compile.compile(str(source))
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        before = source.stat()
+        project.write("lazy.py", "value = 2\n")
+        os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+        tool.expect("has not used it")
+
+        os.kill(program(tool), signal.SIGUSR1)
+        wait_for(project, "loaded 2")
+        tool.end()
+
+
+USES = {
+    "the script itself": ("app.py", "", ""),
+    "a module": ("lazy.py", "import lazy\n", ""),
+    "a module that failed": ("broken.py", "try:\n    import broken\nexcept ImportError:\n    pass\n", ""),
+    "a module that was forgotten": ("lazy.py", "import lazy\ndel sys.modules['lazy'], lazy\n", ""),
+    "source that was read": ("lazy.py", "open('lazy.py').read()\n", ""),
+    "source that is open": ("lazy.py", "import posix\nfd = posix.open('lazy.py', 0)\n", ""),
+    "by a thread": (
+        "lazy.py",
+        "import threading\nt = threading.Thread(target=__import__, args=('lazy',))\nt.start()\n",
+        "",
+    ),
+    "by a child that is gone": ("lazy.py", "import subprocess\nsubprocess.run([sys.executable, 'lazy.py'])\n", ""),
+    "by a child that was forked": ("lazy.py", "import os\nif os.fork() == 0:\n    import lazy\n    os._exit(0)\n", ""),
+    "by children that nobody waits for": (
+        "lazy.py",
+        "import os\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nif os.fork() == 0:\n    import lazy; os._exit(0)\n",
+        "",
+    ),
+    "by another name": ("lazy.py", "import other\n", "other.py"),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_what_the_program_has_used_in_any_way_restarts_it(project: Project, use: str) -> None:
+    """By the program itself, whatever came of it, or by who may have been its child."""
+    name, text, alias = USES[use]
+    write_lazy(project, LAZY.replace('print("up"', f'{text}print("up"'))
+    project.write("broken.py", "raise ImportError\n")
+    if alias:
+        os.link(project.tree / "lazy.py", project.tree / alias)
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        with open(project.tree / name, "a") as file:
+            file.write("\n")
+        tool.expect("restart process")
+        assert "has not used" not in tool.text()
+        tool.end()
+
+
+def test_a_module_that_was_not_used_restarts_if_that_is_wanted(project: Project) -> None:
+    """`--no-use-check`."""
+    write_lazy(project)
+    with autoreload(project, "--warm", "--no-use-check", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        project.write("lazy.py", "value = 22\n")
+        tool.expect("restart process: lazy.py")
+        tool.end()
+
+
+def test_a_program_that_uses_many_files_at_once_has_told_of_all(project: Project) -> None:
+    """More than fit into the queue while nobody reads it."""
+    number = 300
+    for each in range(number):
+        project.write(f"m{each}.py", "")
+    names = ", ".join(f"m{each}" for each in range(number))
+    write_lazy(project, LAZY.replace("import lazy", f"import {names}").replace("lazy.value", "1"))
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        tool.send(signal.SIGSTOP)
+        os.kill(program(tool), signal.SIGUSR1)
+        eventually(lambda: "loaded 1" in project.stdout.read_text(), 15.0)
+        tool.send(signal.SIGCONT)
+        project.write("lazy.py", "value = 22\n")
+        tool.expect("lazy.py changed: the running program has not used it")
+        project.write(f"m{number - 1}.py", "x = 1\n")
+        tool.expect(f"restart process: m{number - 1}.py")
         tool.end()

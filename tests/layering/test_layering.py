@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "signals": {"linux"},
     "values": set(),
     "warm": {"core", "errors", "linux", "process", "runtime"},
+    "warmth": EVERYTHING,
     "watch": {"core", "errors", "linux"},
 }
 """Each module or folder of the package, and which others it may import; CONTRIBUTING.md has the drawing."""

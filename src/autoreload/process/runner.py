@@ -150,9 +150,6 @@ class Runner:
         return [GuardLost()]
 
     # -- what only those do who resume: see warm/runner.py ------------------------------------------------------------
-    def adopt(self, disk: object, cold: object) -> None:
-        """Nothing is looked at."""
-
     def rested(self, seconds: float | None) -> list[Event]:
         """Nothing is to be done."""
         return []

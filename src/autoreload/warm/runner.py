@@ -18,7 +18,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autoreload.process.events import Emptied, Event, Exited, GuardLost, Restarted, Snapshots, Started
@@ -32,6 +32,7 @@ from autoreload.warm.memory import WEIGHED_AFTER, Memory, too_much
 from autoreload.warm.resuming import Resuming
 from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping
 from autoreload.warm.thinning import Thinning
+from autoreload.warm.unused import are_unused
 
 _OWN = -1
 """Token of a stop that nobody but us knows of."""
@@ -254,6 +255,16 @@ class WarmRunner:
     def _thin(self) -> None:
         if not self._is_busy:
             self._thinning.look(self._chain.snapshots, self._facts.hot.places())
+
+    # -- what is not used ----------------------------------------------------------------------------------------------
+    def are_unused(self, paths: Sequence[str]) -> bool:
+        """Is it certain that the running program has used none of these?"""
+        if self._is_busy or any(map(self._facts.cold, paths)):
+            return False
+        return are_unused(self._chain, set(map(self._chain.resolved, paths)), self._hear_in_between)
+
+    def _hear_in_between(self) -> None:
+        self._queued += self._hear_chain()
 
     # -- memory --------------------------------------------------------------------------------------------------------
     def rested(self, seconds: float | None) -> list[Event]:
