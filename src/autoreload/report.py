@@ -78,6 +78,17 @@ class Report:
         else:
             self._line(Level.ATTENTION if explain else Level.DETAIL, f"Cold restart: {what.replace('{}', name)}")
 
+    def not_up(self, seconds: float) -> None:
+        """A resumed program is stuck."""
+        waited = f"in {_seconds(seconds)} (it waits for a lock)"
+        self._line(Level.ROUTINE, f"The resumed process has not come up {waited}, start process anew")
+
+    def slow_restart(self, seconds: float) -> None:
+        """Snapshots would help."""
+        self._line(
+            Level.ROUTINE, f"This restart took {_seconds(seconds)}; --warm goes on from just before the changed file"
+        )
+
     def snapshots(self, number: int, memory: int, allowed: int, dropped: int) -> None:
         """What the snapshots take; sizes in bytes."""
         self._line(Level.DETAIL, f"{_number(number, 'snapshot')}, {_size(memory)}")

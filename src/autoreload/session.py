@@ -86,6 +86,7 @@ class Session:
         self._content_told = False
         self._loading = Loading()
         self._family = Family()
+        self._hint = warmth.Hint(report, chosen.warm)
         self._own: set[str] = set()
         self._selector: selectors.BaseSelector
         self._checks = Checks(self._debounce, self._explain, report.held_back)
@@ -249,6 +250,7 @@ class Session:
         if self._content is not None:
             self._content.rested(moment)
         self._hear_runner(self._runner.rested(self._loading.seconds), now)
+        self._hint.rested(self._loading.seconds)
 
     def _hear_signals(self, now: float) -> None:
         for number, code, _ in self._signals.read():
@@ -348,6 +350,8 @@ class Session:
                 self._report.how(event.warm, event.what, event.path, event.seconds, self._job.settings.explain)
             elif isinstance(event, events.Snapshots):
                 self._report.snapshots(*event)
+            elif isinstance(event, events.NotUp):
+                self._report.not_up(event.seconds)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)
                 self._handle(life.Stuck(), now)
@@ -356,6 +360,7 @@ class Session:
 
     def _hear_of_run(self, event: events.Started | events.Failed | events.Exited, now: float) -> None:
         if isinstance(event, events.Started):
+            self._hint.pid = event.pid
             after = f", {(now - self._changed_at) * 1000:.0f} ms after the last change" if self._changed_at else ""
             self._report.detail(f"Process {event.pid} started: {self._command.shown}{after}")
             self._handle(life.Started(), now)
@@ -421,6 +426,7 @@ class Session:
         if self._content is not None:
             self._content.started(changed_from_now())
         self._loading.started(now)
+        self._hint.started(action.cause is life.Cause.CHANGE and not self._runner.weak)
         self._runner.start(action.run, changed if action.cause is life.Cause.CHANGE else None)
 
     def _learn(self, burst: Iterable[str], now: float) -> None:

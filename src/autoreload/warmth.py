@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from autoreload.core.change import Kind
 from autoreload.core.filter import SOURCES
+from autoreload.linux import standing
 from autoreload.process.runner import Runner
 from autoreload.scope import matcher
+from autoreload.warm.fit import is_fit
 
 if TYPE_CHECKING:
     from autoreload.content import Content
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from autoreload.report import Report
     from autoreload.warm.runner import WarmRunner
 
+SLOW = 1.0
+"""Seconds after which a restart is worth a word."""
 MOST = 50
 """Of more files that changed at once one will have been used."""
 
@@ -62,3 +66,30 @@ class Unused:
         for path in paths:
             self._report.unused(path)
         return paths
+
+
+class Hint:
+    """Recommends warm restarts, once, where they would help: to a Python that takes long to come to rest."""
+
+    def __init__(self, report: Report, is_warm: bool) -> None:
+        self.pid = 0
+        """Of the command."""
+        self._report = report
+        self._over = is_warm
+        self._counts = False
+
+    def started(self, counts: bool) -> None:
+        """The command is started. `counts`: for a change, and where it might be resumed."""
+        self._counts = counts
+
+    def rested(self, seconds: float | None) -> None:
+        """It has come to rest after so many; None: it was not seen to."""
+        if self._over or not self._counts or seconds is None or seconds < SLOW:
+            return
+        self._over = True
+        try:
+            fit = is_fit(standing.executable(self.pid), standing.words(self.pid))
+        except OSError:
+            return
+        if fit:
+            self._report.slow_restart(seconds)

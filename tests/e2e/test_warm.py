@@ -398,3 +398,62 @@ def test_a_program_that_uses_many_files_at_once_has_told_of_all(project: Project
         project.write(f"m{number - 1}.py", "x = 1\n")
         tool.expect(f"restart process: m{number - 1}.py")
         tool.end()
+
+
+STUCK = """\
+import app, threading, time
+value = {value}
+lock = threading.Lock()
+lock.acquire()
+if time.monotonic() > app.began + 1:
+    lock.acquire()
+"""
+
+
+def test_a_resumed_program_that_is_stuck_is_started_cold_and_so_the_next_time(project: Project) -> None:
+    """It hangs only when it is resumed; a new start is fine."""
+    project.write("main.py", "import app\n")
+    project.write("app.py", "import time\nbegan = time.monotonic()\n" + APP)
+    project.write("slow.py", SLOW)
+    project.write("leaf.py", STUCK.format(value=1))
+    with autoreload(project, "--warm", "--explain", "-v", sys.executable, "main.py") as tool:
+        wait_for(project, "up 1")
+        tool.expect("snapshots,")
+        tool.watching()
+
+        project.write("leaf.py", STUCK.format(value=22))
+        tool.expect("Warm restart from before leaf.py")
+        tool.expect(r"The resumed process has not come up in .* \(it waits for a lock\), start process anew")
+        wait_for(project, "up 22")
+
+        project.write("leaf.py", STUCK.format(value=333))
+        tool.expect("Cold restart: the program did not come up when it was resumed for leaf.py")
+        wait_for(project, "up 333")
+        assert project.stdout.read_text().splitlines().count("begins") == 3
+        tool.end()
+
+
+def hinted(project: Project, *words: str) -> bool:
+    """Is something better recommended after a restart that takes over a second?"""
+    write(project)
+    project.write(
+        "slow.py", "n = 0\nimport time\nuntil = time.monotonic() + 1.1\nwhile time.monotonic() < until: n += 1\n"
+    )
+    with autoreload(project, "-v", *words, sys.executable, "app.py") as tool:
+        at_rest(tool)
+        for value in (22, 33):
+            project.write("leaf.py", f"value = {value}\n")
+            wait_for(project, f"up {value}")
+            tool.expect("the command is at rest")
+        tool.end()
+    return tool.text().count("--warm goes on from just before the changed file") == 1
+
+
+def test_a_slow_restart_recommends_what_would_help_once(project: Project) -> None:
+    """Not where it is in use."""
+    assert hinted(project)
+
+
+def test_what_is_in_use_is_not_recommended(project: Project) -> None:
+    """Control."""
+    assert not hinted(project, "--warm", "--cold", "leaf.py")

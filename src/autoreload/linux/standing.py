@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 import os
+import time
 from signal import SIGCHLD
 
 from autoreload.linux.descendants import children
 
+_CPUCLOCK_SCHED = 2
+"""The clock of the processor time of all threads of a process (clock_getcpuclockid(3), linux/posix-timers.h)."""
+_FUTEX = {"x86_64": "202", "aarch64": "98", "riscv64": "98", "ppc64le": "221", "s390x": "238", "armv7l": "240"}
+"""The number of futex(2), by machine."""
 _CHILD_FAULTS = 8
 """Field of /proc/PID/stat after the name: page faults of children that were waited for."""
+
+
+def awaited_lock(pid: int) -> str:
+    """What lock its main thread waits for: its address and more, see futex(2). Empty: for none, or nobody knows."""
+    try:
+        number, *arguments = _text(f"/proc/{pid}/syscall").split()
+    except (OSError, ValueError):
+        return ""
+    return " ".join(arguments) if number == _FUTEX.get(os.uname().machine) else ""
+
+
+def processor_time(pid: int) -> float:
+    """Seconds that all its threads have used so far. OSError: it is gone."""
+    return time.clock_gettime(~pid << 3 | _CPUCLOCK_SCHED)
+
+
+def executable(pid: int) -> str:
+    """The path of what it executes, without links."""
+    return os.readlink(f"/proc/{pid}/exe")
+
+
+def words(pid: int) -> list[str]:
+    """Its command line."""
+    return _text(f"/proc/{pid}/cmdline").split("\0")[:-1]
 
 
 def is_asleep(pid: int) -> bool:

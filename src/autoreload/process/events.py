@@ -70,6 +70,14 @@ class Restarted(NamedTuple):
     """How long it took to resume."""
 
 
+class NotUp(NamedTuple):
+    """The resumed program of start number `run` has not come up: it is ended, and started cold."""
+
+    run: int
+    seconds: float
+    """So long it was waited for."""
+
+
 class Snapshots(NamedTuple):
     """How many snapshots there are, now that no more come."""
 
@@ -82,4 +90,4 @@ class Snapshots(NamedTuple):
     """How many were dropped for that."""
 
 
-Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted | Snapshots
+Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted | Snapshots | NotUp

@@ -32,7 +32,7 @@ def are_unused(chain: Chain, paths: Collection[str], hear: Callable[[], None]) -
 
 
 def _are_unused(chain: Chain, paths: Collection[str], hear: Callable[[], None]) -> bool:
-    if not chain.snapshots:
+    if not chain.snapshots or any(map(chain.was_opened, paths)):
         return False
     last, pid = chain.snapshots[-1], chain.program
     if chain.overflowed or not all(one.facts["alone"] for one in chain.snapshots):
