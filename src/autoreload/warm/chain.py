@@ -207,15 +207,21 @@ class Chain:
         """Of each snapshot, for the decision."""
         found: list[Known] = []
         used: set[str] = set()
-        missing = ""
+        missing, alone = "", True
         for snapshot in self.snapshots:
             used = used | snapshot.facts["used"]
-            missing = missing or next((path for path in snapshot.facts["made"] if not os.path.lexists(path)), "")
-            found.append(Known(used, tuple(map(self.resolved, snapshot.facts["in_progress"])), missing))
+            missing = missing or next((path for path in snapshot.facts["made"] if self._is_missing(path)), "")
+            alone = alone and snapshot.facts["alone"]
+            found.append(Known(used, tuple(map(self.resolved, snapshot.facts["in_progress"])), missing, alone))
         return found
+
+    def _is_missing(self, path: str) -> bool:
+        return self.disk.is_beyond(path) or not os.path.lexists(path)
 
     def stale(self) -> set[str]:
         """Which of the used files are not what they were."""
+        # Not while the program is still ending, though there would be time: it may write in the end what it has read
+        # before. 2,000 files take 4 ms.
         used = set().union(*(snapshot.facts["used"] for snapshot in self.snapshots))
         now = self.disk.signatures(list(used))
         return {path for path in used if now[path] != self._signatures.get(path)}
