@@ -1,7 +1,7 @@
 """Which data files the program opens: `open` and its other names are replaced by something that takes note.
 
 Not by an audit hook: that is called for everything that happens, a million times in some programs, and cannot be
-removed. What replaces a function is no function itself, for that would become a method as an attribute of a class.
+removed.
 """
 
 from __future__ import annotations
@@ -14,33 +14,12 @@ import posix
 import sys
 from _frozen_importlib_external import source_from_cache
 
+from .builtin import stand_in
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-
-class Opener:
-    """Called like the function that it stands for, and otherwise like it too."""
-
-    def __init__(self, function: Callable[..., Any], note: Callable[[Any, tuple[Any, ...], dict[str, Any]], None]):
-        self._function = function
-        self._note = note
-        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-            setattr(self, name, getattr(function, name, None))
-
-    def __call__(self, *arguments: Any, **named: Any) -> Any:  # noqa: D102
-        self._note(arguments[0] if arguments else named.get("file", named.get("path")), arguments, named)
-        return self._function(*arguments, **named)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._function, name)
-
-    def __reduce__(self) -> str:
-        return self._function.__name__
-
-    def __repr__(self) -> str:
-        return repr(self._function)
 
 
 def _source(path: str) -> str:
@@ -54,7 +33,8 @@ def _source(path: str) -> str:
 def watch(note: Callable[[str], None]) -> None:
     """From now on tell `note` of each file that is opened to be read, by the name it is opened by."""
 
-    def path_of(file: Any) -> None:
+    def path_of(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        file: Any = arguments[0] if arguments else named.get("file", named.get("path"))
         kind = type(file)
         if kind is not str:
             if kind is int or not (kind is bytes or hasattr(kind, "__fspath__")):
@@ -65,31 +45,32 @@ def watch(note: Callable[[str], None]) -> None:
                 return  # the function itself will say what is wrong with it
         note(_source(file) if file.endswith(".pyc") else file)
 
-    def opened(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    def opened(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         mode = arguments[1] if len(arguments) > 1 else named.get("mode", "r")
         if type(mode) is not str or "r" in mode or "+" in mode:
-            path_of(file)
+            path_of(arguments, named)
 
-    def opened_by_number(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    def opened_by_number(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         flags = arguments[1] if len(arguments) > 1 else named.get("flags", 0)
         if type(flags) is not int or flags & posix.O_ACCMODE != posix.O_WRONLY:
-            path_of(file)
+            path_of(arguments, named)
 
-    def opened_as_code(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        path_of(file)
+    def opened_as_code(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        path_of(arguments, named)
 
     if not getattr(sys.flags, "warn_default_encoding", 0):  # whose warnings name the caller of `open`
-        replacement = Opener(builtins.open, opened)
+        replacement = stand_in(builtins.open, opened)
         modules: tuple[Any, ...] = (builtins, io, _io)
         for module in modules:
             module.open = replacement
     # pkgutil.get_data and runpy.run_path open a file by this, and so does the import system: here is seen what was
     # imported and failed, and so is no longer among the modules.
-    code = Opener(_io.open_code, opened_as_code)
+    code = stand_in(_io.open_code, opened_as_code)
     _io.open_code = code
     io.open_code = code
-    low = Opener(os.open, opened_by_number)
+    low = stand_in(os.open, opened_by_number)
     for functions in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
         if os.open in functions:
             functions.add(low)
     os.open = low
+    posix.open = low
