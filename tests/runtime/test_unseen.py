@@ -77,11 +77,18 @@ for name in "no_such_module", "broken", "wrong":
     except Exception:
         traceback.print_exc(file=sys.stdout)
 """,
+    "what is imported": """
+import sys
+before = {*sys.modules}
+import slow, leaf
+print(sorted({*sys.modules} - before), [name for name in sys.path_importer_cache if "autoreload" in name])
+""",
     "its children": """
 import os, subprocess, sys
 import slow, leaf
-look = "import os, sys; print(sorted({*os.environ} - {'MARK'}), sys.path[:1], [m for m in sys.modules if 'autoreload:' in m])"
-print(subprocess.run([sys.executable, "-c", look + "; print(sys.meta_path, open)"], capture_output=True).stdout)
+look = "import os, sys; print(sorted({*os.environ} - {'MARK'}), sys.path[:1], len(sys.meta_path), open, "
+look += "[m for m in sys.modules if 'autoreload:' in m])"
+print(subprocess.run([sys.executable, "-c", look], capture_output=True).stdout)
 print(os.popen("env | grep -c -e AUTORELOAD_ -e PYTHONPATH").read(), flush=True)
 child = os.fork()
 if not child:

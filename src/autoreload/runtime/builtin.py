@@ -102,7 +102,7 @@ def stand_in(original: Any, before: Callable[[tuple[Any, ...], dict[str, Any]], 
         _Text(doc.encode()),
     )
     Py_INCREF(definition)  # for ever: the function points to it, and may be called until the interpreter is gone
-    new = _New(dlsym(interpreter, "PyCFunction_NewEx"))  # type: ignore[arg-type]
+    new = _New(dlsym(interpreter, "PyCFunction_NewEx"))
     return new(_Address(addressof(definition)), _Object(module), _Object(original.__module__))
 
 
