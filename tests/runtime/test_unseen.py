@@ -129,7 +129,7 @@ import json
 os.write(writer, b"daemon %d" % leaf.value)
 """,
     "finders of its own": """
-import importlib.machinery, importlib.util, sys
+import importlib.machinery, importlib.metadata, importlib.util, sys
 class Finder:
     def find_spec(self, name, path=None, target=None):
         return importlib.machinery.ModuleSpec(name, self) if name == "virtual" else None
@@ -144,7 +144,7 @@ print(virtual.value, leaf.__spec__.origin == leaf.__file__, type(leaf.__loader__
 print(importlib.reload(leaf).value)
 sys.meta_path[:] = sys.meta_path[:1]
 try:
-    import json.tool
+    import sndhdr.none
 except ImportError as error:
     print(error)
 """,

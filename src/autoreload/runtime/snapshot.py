@@ -99,7 +99,9 @@ def _forget_listings() -> None:
         else:
             getattr(entry, "invalidate_caches", _nothing)()
     metadata = getattr(sys.modules.get("importlib.metadata"), "MetadataPathFinder", None)
-    getattr(metadata, "invalidate_caches", _nothing)()
+    forget = getattr(metadata, "invalidate_caches", None)
+    if forget is not None:
+        forget(*([] if hasattr(forget, "__self__") else [metadata]))  # no class method before 3.13
 
 
 def _nothing() -> None:
