@@ -10,9 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_COMPLETED = 8
-"""Field of /proc/self/stat after the name: minor faults of children that were waited for. exec keeps it."""
-
 
 def begin(told: str) -> None:
     """`told`: what the tool put into the environment, as hexadecimal digits.
@@ -53,10 +50,11 @@ def _unfit(told: dict[str, Any]) -> str:
     """Why there can be no snapshots of this program; empty: there can."""
     try:
         from . import kernel
+        from .successor import waited
 
         os.close(kernel.process_descriptor(os.getpid()))
         os.close(kernel.signal_descriptor())
-        fields = kernel.content("/proc/self/stat").rpartition(b")")[2].split()
+        children = waited()
         kernel.content("/proc/self/task/" + str(os.getpid()) + "/children")
     except ImportError:
         return "this Python has no _ctypes"
@@ -66,6 +64,6 @@ def _unfit(told: dict[str, Any]) -> str:
         return "this Python is free-threaded"
     if os.geteuid() != told["user"]:
         return "it runs as another user"
-    if told["strict"] and int(fields[_COMPLETED]):
+    if told["strict"] and children != told.get("before", {"waited": 0})["waited"]:
         return "other programs ran before Python did"
     return ""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 else:
     _Value = _SimpleCData
 
+_HERE = __file__.rpartition("/")[0] + "/"
 _VARARGS_AND_KEYWORDS = 3
 
 
@@ -64,23 +65,20 @@ _raises = _ended.throw
 """A generator that has ended raises what is thrown into it, and adds nothing to its traceback."""
 
 
-def stand_in(original: Any, before: Callable[[tuple[Any, ...], dict[str, Any]], None]) -> Any:
-    """A built-in function that looks like the given one and does the same, after `before` was told the arguments."""
-    ends = sys.is_finalizing  # by then names of this module may be gone
+def stand_in(original: Any, instead: Callable[..., Any]) -> Any:
+    """A built-in function that looks like the given one, and does what `instead` does."""
 
     class Call:
-        """Calling it makes what `original` returns; or one of these, whose initialisation raises what that raised."""
+        """Calling it makes what `instead` returns; or one of these, whose initialisation raises what that raised."""
 
         fail: Any
 
         def __new__(cls, *arguments: Any, **named: Any) -> Any:
             try:
-                if not ends():
-                    before(arguments, named)
-                return original(*arguments, **named)
+                return instead(*arguments, **named)
             except BaseException as error:
                 failed = object.__new__(cls)
-                failed.fail = partial(_raises, error.with_traceback(_below(error.__traceback__)))
+                failed.fail = partial(_raises, error.with_traceback(theirs(error.__traceback__)))
                 return failed
 
         __init__: Any = property(methodcaller("fail"))
@@ -106,6 +104,8 @@ def stand_in(original: Any, before: Callable[[tuple[Any, ...], dict[str, Any]], 
     return new(_Address(addressof(definition)), _Object(module), _Object(original.__module__))
 
 
-def _below(trace: TracebackType | None) -> TracebackType | None:
-    """Without the first frame, which is ours."""
-    return trace.tb_next if trace is not None else None
+def theirs(trace: TracebackType | None, here: str = _HERE) -> TracebackType | None:
+    """The part of a stack that is the program's: all of ours is above it."""
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(here):
+        trace = trace.tb_next
+    return trace

@@ -30,6 +30,17 @@ def _source(path: str) -> str:
         return path
 
 
+def _noting(original: Any, look: Callable[[tuple[Any, ...], dict[str, Any]], None]) -> Any:
+    ends = sys.is_finalizing  # by then names of the modules may be gone
+
+    def instead(*arguments: Any, **named: Any) -> Any:
+        if not ends():
+            look(arguments, named)
+        return original(*arguments, **named)
+
+    return stand_in(original, instead)
+
+
 def watch(note: Callable[[str], None]) -> None:
     """From now on tell `note` of each file that is opened to be read, by the name it is opened by."""
 
@@ -59,16 +70,16 @@ def watch(note: Callable[[str], None]) -> None:
         path_of(arguments, named)
 
     if not getattr(sys.flags, "warn_default_encoding", 0):  # whose warnings name the caller of `open`
-        replacement = stand_in(builtins.open, opened)
+        replacement = _noting(builtins.open, opened)
         modules: tuple[Any, ...] = (builtins, io, _io)
         for module in modules:
             module.open = replacement
     # pkgutil.get_data and runpy.run_path open a file by this, and so does the import system: here is seen what was
     # imported and failed, and so is no longer among the modules.
-    code = stand_in(_io.open_code, opened_as_code)
+    code = _noting(_io.open_code, opened_as_code)
     _io.open_code = code
     io.open_code = code
-    low = stand_in(os.open, opened_by_number)
+    low = _noting(os.open, opened_by_number)
     for functions in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
         if os.open in functions:
             functions.add(low)

@@ -6,7 +6,7 @@ import _thread
 import os
 from time import monotonic
 
-from . import native, opened, refusals
+from . import native, opened, refusals, successor
 from .protocol import note
 from .snapshot import take
 from .used import Used, absolute
@@ -28,6 +28,7 @@ class Program:
     """What is known of it, in each of its processes: a fork copies it."""
 
     def __init__(self, told: dict[str, Any]) -> None:
+        self.terms = told
         self.address: bytes = told["address"]
         self.signal: int = told["signal"]
         """That asks it to end."""
@@ -49,12 +50,15 @@ class Program:
         """How many of the used paths they have told."""
         self.began = monotonic()
         """When it would have begun, had it never been frozen."""
-        self._pid = os.getpid()
+        self.pid = os.getpid()
+        """Of the program; what it forks is another one, and none of our business."""
         self._user = os.geteuid()
         self._main = _thread.get_ident()
         self._looked = self.began
         self._busy = False
         self._told: set[str] = set()
+        if "before" in told:
+            successor.take_over(self, told["before"])
 
     def learn(self, told: dict[str, Any]) -> None:
         """Take over what the tool knows by now."""
@@ -62,12 +66,13 @@ class Program:
         self._roots = tuple(root.rstrip("/") + "/" for root in told["roots"])
 
     def watch(self) -> None:
-        """From now on, see which files are opened."""
+        """From now on, see which files are opened, and what is executed in the place of the program."""
         opened.watch(self._opened)
+        successor.watch(self)
 
     def here(self) -> bool:
         """Is this the process, and the thread, that snapshots can be taken of?"""
-        return not self._busy and _thread.get_ident() == self._main and os.getpid() == self._pid
+        return not self._busy and _thread.get_ident() == self._main and os.getpid() == self.pid
 
     def due(self) -> bool:
         """Has enough been done since the last snapshot?"""
@@ -113,5 +118,5 @@ class Program:
 
     def forked(self) -> None:
         """This is another process now, and still the program."""
-        self._pid = os.getpid()
+        self.pid = os.getpid()
         self._main = _thread.get_ident()
