@@ -136,12 +136,19 @@ for size in 32000, 400:
 os.execvp("env", ["env", "-i", "echo", "there is room for that"])
 """,
     "a child does it": """
-if not os.fork():
+child = os.fork()
+if not child:
     os.execvp("sh", ["sh", "-c", "echo [$PYTHONPATH $AUTORELOAD_RUNTIME]"])
-os.wait()
+os.waitpid(child, 0)
 """,
-    "a thread of a child does it": "import threading\nif not os.fork():\n"
-    "    threading.Thread(target=os.execvp, args=('env', ['env', '-u', 'MARK'])).start()\nelse:\n    os.wait()",
+    "a thread of a child does it": """
+import threading
+child = os.fork()
+if not child:
+    threading.Thread(target=os.execvp, args=("env", ["env", "-u", "MARK"])).start()
+    threading.Event().wait()
+os.waitpid(child, 0)
+""",
 }
 
 
