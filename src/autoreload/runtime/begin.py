@@ -19,9 +19,17 @@ def begin(told: str) -> None:
     try:
         parts = loads(bytes.fromhex(told))
         if "warm" in parts:
-            _warm(parts["warm"], os.getppid() == parts["guard"])
+            _warm(parts["warm"], _is_command(os.getppid(), parts["guard"]))
     except Exception:
         return
+
+
+def _is_command(parent: int, guard: int) -> bool:
+    if parent == guard:
+        return True
+    from .wrapper import stands_between
+
+    return stands_between(parent, guard)
 
 
 def _warm(told: dict[str, Any], is_command: bool) -> None:
