@@ -92,6 +92,9 @@ def _told(program: Program) -> dict[str, Any]:
     for path in [*program.used.paths[program.sent :], *program.in_progress]:
         folder, _, name = path.rpartition("/")
         folders.setdefault(folder, []).append(name)
+    made = program.used.made()
+    for path in made:  # it may fail to be executed
+        program.used.make(path)
     return {
         **program.terms,
         "hot": program.hot,
@@ -102,6 +105,7 @@ def _told(program: Program) -> dict[str, Any]:
             "lines": program.lines,
             "age": monotonic() - program.began,
             "used": folders,
+            "made": made,
             "overflowed": program.used.overflowed,
         },
     }
@@ -112,6 +116,8 @@ def take_over(program: Program, before: Mapping[str, Any]) -> None:
     program.depth, program.lines = before["depth"], list(before["lines"])
     program.began -= before["age"]
     program.used.overflowed = before["overflowed"]
+    for path in before["made"]:
+        program.used.make(path)
     for folder, names in before["used"].items():
         for name in names:
             program.used.add(f"{folder}/{name}")
