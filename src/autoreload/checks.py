@@ -41,6 +41,16 @@ class Syntax(Protocol):
         """What stands against a restart for these files. Not `patient`: answers that are missing are done without."""
 
 
+class Looker(Protocol):
+    """Looks at the disk: a backend."""
+
+    def told_until(self) -> int:
+        """What happened before that has been told, in file time (ns); 0: nobody knows."""
+
+    def deadline(self) -> float | None:
+        """When it goes on (monotonic seconds); None: no need."""
+
+
 class Teller(Protocol):
     """Says what is held back, and why."""
 
@@ -74,6 +84,8 @@ class Checks:
         """Is Git at work around these paths? The time is CLOCK_REALTIME, ns."""
         self.phase = Phase.QUIET
         """How far the present burst was when it was looked at last."""
+        self.unused: Callable[[Mapping[str, Kind]], Sequence[str]] = _none
+        """The changed files that the running command has not used, if it has used none of them."""
         self._comparing = False
         self._compiled_by: float | None = None
         """So long answers of the compiler are awaited, if they are."""
@@ -150,6 +162,13 @@ class Checks:
 
     def _compare(self, phase: Phase, now: float) -> Phase:
         """How far the burst is without the files that are what they were at the last start."""
+        left = self._compare_contents(phase, now)
+        if left in _DUE and (unused := self.unused(self._debounce.changed())):
+            self._debounce.forgive(unused)
+            left = self._debounce.phase(now)
+        return left
+
+    def _compare_contents(self, phase: Phase, now: float) -> Phase:
         if self._content is None:
             return phase
         burst = self._debounce.changed()
@@ -181,3 +200,18 @@ class Checks:
             self._is_held = True
             return Phase.QUIET
         return phase
+
+
+def _none(burst: Mapping[str, Kind]) -> Sequence[str]:
+    return ()
+
+
+def is_searching(found_at: int, backend: Looker, changed: int) -> bool:
+    """Who polls finds a checkout piece by piece: what has been told ends the burst once a look that began later has
+    found nothing more. For one file the present look is enough. `found_at`: when something was found (file time, ns);
+    0: nothing was. `changed`: how many files."""
+    if not found_at:
+        return False
+    if changed > 1:
+        return 0 < backend.told_until() < found_at
+    return backend.deadline() == 0.0

@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from autoreload.checks import Checks
+from autoreload import warmth
+from autoreload.checks import Checks, is_searching
 from autoreload.content import Content
 from autoreload.core import lifecycle as life
 from autoreload.core.change import Change, Kind
@@ -95,6 +96,7 @@ class Session:
         self._content_told = False
         self._loading = Loading()
         self._family = Family()
+        self._hint = warmth.Hint(report, chosen.warm)
         self._own: set[str] = set()
         self._selector: selectors.BaseSelector
         self._checks = Checks(self._debounce, self._explain, report)
@@ -143,7 +145,7 @@ class Session:
         self._handle(life.Begin(), time.monotonic())
         if chosen.backend != FANOTIFY:
             self._watch(rules, since)
-        self._meet(rules)
+        self._syntax.meet(rules.programs, rules.files)
         possible = (self._signals, self._runner, self._backend, self._syntax, self._serving)
         sources = [source for source in possible if source.fileno() >= 0]
         # epoll rounds a timeout up to whole milliseconds, select(2) takes no descriptor above 1023.
@@ -162,14 +164,13 @@ class Session:
         self._checks.at_work = opened.elsewhere.at_work
         if opened.content is not None:
             self._checks.compare_with(opened.content)
-
-    def _meet(self, rules: Rules) -> None:
-        """Let it be known which Python files there are."""
-        self._syntax.programs = frozenset(rules.programs)
-        for path in rules.files:
-            self._syntax.met(path)
-        if self._content is not None:
-            self._content.met = self._syntax.met
+            opened.content.met = self._syntax.met
+        warmth.prepare(self._runner, self._job, opened.elsewhere)
+        if opened.content is not None and not self._job.settings.no_use_check:
+            is_running = lambda: self._lifecycle.state is life.State.RUNNING  # noqa: E731
+            self._checks.unused = warmth.Unused(
+                self._runner, opened.content, self._report, is_running, self._remove_stale_bytecode
+            )
 
     def _turn(self) -> None:
         """Wait, then hear everybody. The backend comes before the runner, so that a start which the runner's news
@@ -216,7 +217,7 @@ class Session:
             self._checks.deadline(),
             self._content.deadline() if self._content is not None and self._content_has_time else None,
             self._syntax.deadline(),
-            self._loading.deadline() if self._content is not None else None,
+            self._loading.deadline(),
             self._serving.deadline(),
             self._lifecycle.deadline(),
             self._backend.deadline(),
@@ -233,10 +234,10 @@ class Session:
             self._hear_runner(self._runner.step(now), now)
         if _is_due(self._lifecycle.deadline(), now):
             self._handle(life.Ticked(), now)
-        if self._content is not None and _is_due(self._loading.deadline(), now):
+        if _is_due(self._loading.deadline(), now):
             self._loading.sample(activity.sample(self._runner.guard), now, file_time())
             if self._loading.rest is not None:
-                self._content.rested(self._loading.rest)
+                self._rested(self._loading.rest, now)
         if _is_due(self._recheck_at, now):
             self._recheck_at = None
             if self._scope.recheck():
@@ -245,6 +246,13 @@ class Session:
             self._slow_stop_at = None
             if not self._lifecycle.ending:
                 self._report.slow_stop(self._debounce.changed(), self._job.settings.stop_timeout - SLOW_STOP)
+
+    def _rested(self, moment: int, now: float) -> None:
+        """The command has been at rest since that moment, in file time."""
+        if self._content is not None:
+            self._content.rested(moment)
+        self._hear_runner(self._runner.rested(self._loading.seconds), now)
+        self._hint.rested(self._loading.seconds)
 
     def _hear_signals(self, now: float) -> None:
         for number, code, _ in self._signals.read():
@@ -322,18 +330,9 @@ class Session:
         before = self._checks.phase
         committed = self._stopped or self._lifecycle.state is life.State.STOPPING
         running = self._lifecycle.state in (life.State.STARTING, life.State.RUNNING)
-        if self._checks.look(now, committed, running, self._is_searching) is not before:
+        searching = is_searching(self._found_at, self._backend, len(self._debounce.changed()))
+        if self._checks.look(now, committed, running, searching) is not before:
             self._handle(life.Changing(self._checks.phase), now)
-
-    @property
-    def _is_searching(self) -> bool:
-        """Who polls finds a checkout piece by piece: what has been told ends the burst once a look that began later has
-        found nothing more. For one file the present look is enough."""
-        if not self._found_at:
-            return False
-        if len(self._debounce.changed()) > 1:
-            return 0 < self._backend.told_until() < self._found_at
-        return self._backend.deadline() == 0.0
 
     def _hear_runner(self, told: list[events.Event], now: float) -> None:
         for event in told:
@@ -344,6 +343,10 @@ class Session:
                 self._handle(life.Emptied(event.token), now)
             elif isinstance(event, events.Restarted):
                 self._report.how(event.warm, event.what, event.path, event.seconds, self._job.settings.explain)
+            elif isinstance(event, events.Snapshots):
+                self._report.snapshots(*event)
+            elif isinstance(event, events.NotUp):
+                self._report.not_up(event.seconds)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)
                 self._handle(life.Stuck(), now)
@@ -352,6 +355,7 @@ class Session:
 
     def _hear_of_run(self, event: events.Started | events.Failed | events.Exited, now: float) -> None:
         if isinstance(event, events.Started):
+            self._hint.pid = event.pid
             after = f", {(now - self._changed_at) * 1000:.0f} ms after the last change" if self._changed_at else ""
             self._report.detail(f"Process {event.pid} started: {self._command.shown}{after}")
             self._handle(life.Started(), now)
@@ -423,6 +427,7 @@ class Session:
         self._syntax.starting()
         self._serving.starting()
         self._loading.started(now)
+        self._hint.started(action.cause is life.Cause.CHANGE and not self._runner.weak)
         self._runner.start(action.run, changed if action.cause is life.Cause.CHANGE else None)
 
     def _learn(self, burst: Iterable[str], now: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from autoreload.errors import UserError
-from autoreload.values import duration, filled, interval, one_of, signal_name, suffixes, where
+from autoreload.values import duration, filled, interval, one_of, signal_name, size, suffixes, where
 
 
 class Settings(NamedTuple):
@@ -32,6 +32,9 @@ class Settings(NamedTuple):
     no_keep_sockets: bool = False
     overlap: bool = False
     warm: bool = False
+    cold: tuple[str, ...] = ()
+    warm_memory: int | None = None
+    no_use_check: bool = False
     clear: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -285,6 +288,35 @@ Where that might differ from a new start, there is a new start; `--explain` says
 was not seen to be read, a `.env` or lock file changed, or a package that was used. No copy is made while a thread runs,
 a socket is bound, a connection, a pipe of its own or a file to be overwritten is open, a lock is held, a child lives.
 The command must be CPython 3.9 to 3.13, started directly or by `exec`, without `-I`, `-E` or `-S`.""",
+    ),
+    Option(
+        "cold",
+        filled,
+        "with --warm, files whose change is always a new start, as in '*.ini'",
+        """A pattern as in `.gitignore`: for what the program uses in a way that nobody sees, say a file that a library
+written in C reads before the copies are made. It does not say what matters: that is for `--extensions` and `--include`.
+Without it `.env` files, `pyproject.toml`, `requirements*.txt`, `Pipfile` and lock files are always a new start.""",
+        metavar="GLOB",
+        repeatable=True,
+    ),
+    Option(
+        "warm_memory",
+        size,
+        "with --warm, how much memory the copies may take [default: a quarter of what is free]",
+        """Of the frozen copies only, not of the running program; what several processes share is split evenly. It is
+looked at a second after the last was made, and as long as it is too much the oldest is dropped: but the one that was
+resumed last only if there is no other, and never the first of all nor the last. Free is what the machine has available,
+or the control group of autoreload (a container) if that is less. Sizes are written `500M`, `2G`, or as a bare number of
+bytes. `-v` says how many copies there are and what they take.""",
+        metavar="SIZE",
+    ),
+    Option(
+        "no_use_check",
+        None,
+        "with --warm, restart also for a Python file that the running program has not used",
+        """Without this option a `.py` file that was there at the start, and that the program has neither imported nor
+opened since, restarts nothing, and one line says so: if it is imported later, it is what it is then. That is only where
+autoreload can be sure: not while the program is at work, nor if it has, or ever had, child processes.""",
     ),
     Option(
         "clear",

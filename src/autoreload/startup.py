@@ -50,8 +50,8 @@ def _run(job: Job) -> int:
         runner: Runner | OverlapRunner = plain
         if job.settings.overlap:
             holder, runner = _overlap(holder, plain)
-        lets_in = command.is_python and lets_runtime_in(command.argv)
-        if before or (lets_in and not job.settings.no_keep_sockets):
+        lets_in = command.is_python and not job.settings.no_keep_sockets and lets_runtime_in(command.argv)
+        if before or lets_in:
             holder = _keep(holder, runner, plain.injection if lets_in else None, address)
         return _run_with(job, command, signals, runner, terminal, holder)
     finally:
@@ -144,4 +144,5 @@ def _warm(runner: Runner, job: Job, command: Command) -> WarmRunner:
 
     number = signal.Signals["SIG" + job.settings.signal]
     strict = runs_shell(command.argv, command.directory, os.environ)
-    return WarmRunner(runner, Terms(number, job.roots, command.directory, strict))
+    terms = Terms(number, job.roots, command.directory, strict, memory=job.settings.warm_memory)
+    return WarmRunner(runner, terms)

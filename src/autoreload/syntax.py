@@ -37,6 +37,12 @@ class Syntax:
         """When `work` wants to be called, if nothing is heard (monotonic seconds); None: no need."""
         return self._soundness.deadline(self._at_rest)
 
+    def meet(self, programs: Iterable[str], files: Iterable[str]) -> None:
+        """These are Python, whatever their names; these are named by the command."""
+        self.programs = frozenset(programs)
+        for path in files:
+            self.met(path)
+
     def met(self, path: str) -> None:
         """There is such a file."""
         if self._is_source(path):

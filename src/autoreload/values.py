@@ -86,3 +86,20 @@ def filled(text: str) -> str:
     if not text or "\0" in text:
         raise ValueError("text that is not empty")
     return text
+
+
+def size(text: str) -> int:
+    """Bytes, from `500M`, `2G`, `1.5GiB`, `64 MB` or a bare number of bytes; a K is 1024."""
+    number = text.strip().upper().removesuffix("B").removesuffix("I")
+    factor = 1
+    for power, unit in enumerate("KMGT", start=1):
+        if number.endswith(unit):
+            number, factor = number[:-1], 1024**power
+            break
+    try:
+        value = float(number) * factor
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 2**60:  # false for nan too
+        raise ValueError("a size such as 500M, 2G, or a number of bytes")
+    return int(value)

@@ -315,3 +315,29 @@ def test_what_python_starts_sees_nothing_of_it(project: Project) -> None:
         assert "AUTORELOAD_RUNTIME" not in said
         assert "inject" not in said
         it.end()
+
+
+def test_what_is_replaced_is_as_able_as_before(project: Project) -> None:
+    """Whoever asks, and whoever makes a method of it, sees no difference."""
+    project.write(
+        "app.py",
+        "import os, pathlib, shutil, tempfile\n"
+        "assert os.unlink in os.supports_dir_fd and os.remove in os.supports_dir_fd\n"
+        "assert shutil.rmtree.avoids_symlink_attacks\n"
+        "class Holder:\n"
+        "    unlink, remove, execv = os.unlink, os.remove, os.execv\n"
+        "for method in (Holder().unlink, Holder().remove, pathlib.Path.unlink):\n"
+        "    path = pathlib.Path(tempfile.mkdtemp()) / 'file'\n"
+        "    path.touch()\n"
+        "    method(path)\n"
+        "    assert not path.exists()\n"
+        "try:\n"
+        "    os.unlink('missing')\n"
+        "except FileNotFoundError as error:\n"
+        "    assert error.__traceback__.tb_next is None\n"
+        "Holder().execv('/bin/echo', ['echo', 'all is well'])\n",
+    )
+    with autoreload(project, "--", sys.executable, "app.py") as it:
+        it.expect("^Process exited with code 0 ")
+        assert project.stdout.read_text() == "all is well\n"
+        it.end()

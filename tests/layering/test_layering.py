@@ -41,7 +41,8 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "syntax": {"core", "process"},
     "usage": {"settings"},
     "values": {"core"},
-    "warm": {"core", "errors", "process", "runtime"},
+    "warm": {"core", "errors", "linux", "process", "runtime"},
+    "warmth": EVERYTHING,
     "watch": {"core", "errors", "linux"},
     "watched": {"content", "core", "elsewhere", "job", "process", "scope", "watch"},
 }

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import autoreload.runtime.sockets
+import os
+
+import autoreload.runtime
 
 INSTALL = f"""
 import sys
-from _frozen_importlib_external import SourceFileLoader
-module = type(sys)("runtime_sockets")
-loader = SourceFileLoader("runtime_sockets", {autoreload.runtime.sockets.__file__!r})
-exec(loader.get_code("runtime_sockets"), module.__dict__)
+package = type(sys)("autoreload:runtime")
+package.__path__ = [{os.path.dirname(autoreload.runtime.__file__)!r}]
+sys.modules["autoreload:runtime"] = package
 address = sys.argv.pop(1)
 if address != "-":
-    module.install(address)
-del sys, SourceFileLoader, module, loader
+    __import__("autoreload:runtime.sockets", fromlist=["install"]).install(address)
+del sys, package, address
 """
 """As it is injected: before anything imports socket."""
 ACCEPTING = """

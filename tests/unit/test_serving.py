@@ -21,6 +21,7 @@ class Stage:
         self.holder = Mock()
         self.holder.is_drained.return_value = False
         self.holder.serves.return_value = None
+        self.holder.why_unseen = 0
         self.report = Mock()
         self.serving = Serving(self.holder, self.runner, self.report, "python app.py")
 

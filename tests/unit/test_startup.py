@@ -34,7 +34,9 @@ def job() -> Any:
     """Anything that looks like a job."""
     made = Mock(spec=Job)
     made.command, made.directory = ["true"], "/"
-    made.settings = Mock(quiet=True, verbose=False, listen=(), warm=False)
+    made.settings = Mock(
+        quiet=True, verbose=False, listen=(), warm=False, overlap=False, keep_sockets="auto", no_keep_sockets=True
+    )
     return made
 
 

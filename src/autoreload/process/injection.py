@@ -5,16 +5,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from marshal import dumps
 from typing import Any
 
-from autoreload import runtime
-from autoreload.runtime.protocol import FORMAT
-
-FOLDER = os.path.join(os.path.dirname(os.path.abspath(runtime.__file__)), "inject")
-VARIABLE = b"AUTORELOAD_RUNTIME"
+from autoreload.runtime.protocol import injected
 
 
 class Injection:
@@ -36,11 +30,4 @@ class Injection:
         parts = {part: what for part, told in self._parts.items() if (what := told()) is not None}
         if not parts:
             return dict(self.variables)
-        before = self._before
-        kind = "unset" if before is None else "set" if before else "empty"
-        words = f"{kind} {dumps({'guard': guard, **parts}, FORMAT).hex()}"
-        return {
-            **self.variables,
-            b"PYTHONPATH": os.fsencode(FOLDER) + (b":" + before if before else b""),
-            VARIABLE: words.encode(),
-        }
+        return {**self.variables, **injected(self._before, {"guard": guard, **parts})}

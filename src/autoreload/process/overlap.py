@@ -115,6 +115,10 @@ class OverlapRunner:
             runner.close()
         self._epoll.close()
 
+    def rested(self, seconds: float | None) -> list[Event]:
+        """The command has come to rest; nothing hangs on that here."""
+        return []
+
     # -- what is different ---------------------------------------------------------------------------------------------
     @property
     def can_hand_over(self) -> bool:

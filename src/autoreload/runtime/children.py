@@ -9,24 +9,23 @@ from __future__ import annotations
 import _posixsubprocess
 import os
 import sys
-from marshal import dumps
+
+from .protocol import VARIABLE, injected, is_let_in, passed_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
-_FORMAT = 2
 _HEAD = 128
 _WITHOUT_US = "IES"
 """Options with which Python does not look at PYTHONPATH, or not for sitecustomize."""
 _TAKES_REST = "cmWX"
-_INJECTED = os.fsencode(os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject"))
 
 
 def pass_on(told: dict[str, Any]) -> None:
     """Tell them this, from here on."""
-    digits = dumps(told, _FORMAT).hex().encode()
+    passed_on.update(told)
     fork_exec: Any = _posixsubprocess.fork_exec
     execv, execve = os.execv, os.execve
 
@@ -34,39 +33,38 @@ def pass_on(told: dict[str, Any]) -> None:
         if any(_is_ours(path, argv) for path in paths):
             entries = [b"%b=%b" % item for item in os.environb.items()] if environ is None else environ
             before = dict(entry.partition(b"=")[::2] for entry in entries)
-            environ = [b"%b=%b" % item for item in _with_us(before, digits).items()]
+            environ = [b"%b=%b" % item for item in _with_us(before, told).items()]
         return fork_exec(argv, paths, close, kept, folder, environ, *rest)
 
-    def become(path: Any, argv: Any) -> Any:
-        if _is_ours(path, argv):
-            execve(path, argv, _with_us(os.environb, digits))
+    def become(path: Any, argv: Any, /) -> Any:
+        if _is_ours(path, argv) and not is_let_in[0]:
+            execve(path, argv, _with_us(os.environb, told))
         execv(path, argv)
 
     def become_with(path: Any, argv: Any, env: Any) -> Any:
-        execve(path, argv, _with_us(env, digits) if _is_ours(path, argv) else env)
+        execve(path, argv, _with_us(env, told) if _is_ours(path, argv) else env)
+
+    def spawn(path: Any, argv: Any, env: Any, /, **how: Any) -> int:
+        return posix_spawn(path, argv, _with_us(env, told) if _is_ours(path, argv) else env, **how)
 
     _posixsubprocess.fork_exec = fork
-    os.execv, os.execve = become, become_with
-    for name in ("posix_spawn", "posix_spawnp"):
-        setattr(os, name, _spawning(getattr(os, name), digits))
+    try:
+        from .builtin import stand_in
+    except ImportError:  # no _ctypes
+        return
+    posix_spawn = os.posix_spawn
+    os.execv, os.posix_spawn = stand_in(execv, become), stand_in(posix_spawn, spawn)
+    replacement = stand_in(execve, become_with)
+    if execve in os.supports_fd:
+        os.supports_fd.add(replacement)
+    os.execve = replacement
 
 
-def _spawning(plain: Callable[..., int], digits: bytes) -> Callable[..., int]:
-    def spawn(path: Any, argv: Any, env: Any, /, **how: Any) -> int:
-        return plain(path, argv, _with_us(env, digits) if _is_ours(path, argv) else env, **how)
-
-    spawn.__name__ = spawn.__qualname__ = plain.__name__
-    return spawn
-
-
-def _with_us(environ: Mapping[Any, Any], digits: bytes) -> dict[bytes, bytes]:
-    """`process/injection.py` has the same for the command."""
+def _with_us(environ: Mapping[Any, Any], told: dict[str, Any]) -> dict[bytes, bytes]:
     found = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
-    before = found.get(b"PYTHONPATH")
-    kind = b"unset" if before is None else b"set" if before else b"empty"
-    found[b"PYTHONPATH"] = _INJECTED + (b":" + before if before else b"")
-    found[b"AUTORELOAD_RUNTIME"] = kind + b" " + digits
-    return found
+    if VARIABLE in found:
+        return found
+    return {**found, **injected(found.get(b"PYTHONPATH"), told)}
 
 
 def _is_ours(path: Any, argv: Sequence[Any]) -> bool:

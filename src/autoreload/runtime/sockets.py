@@ -102,8 +102,7 @@ def install(address: str) -> Link:
     if late:  # a .pth file has imported it: its class is known to others by now
         for name in ("bind", "listen", "_accept", "close", "shutdown"):
             setattr(base, name, kept.__dict__[name])
-    for name in ("unlink", "remove"):
-        setattr(os, name, _removing(getattr(os, name), link))
+    _keep_paths(link)
     return link
 
 
@@ -205,17 +204,29 @@ def _wish(asking: "Any", address: "Any") -> str:
         return ""  # bind will say what is wrong with it
 
 
-def _removing(plain: "Callable[..., None]", link: Link) -> "Callable[..., None]":
-    """os.unlink or os.remove, which leaves the path of a held Unix socket."""
+def _keep_paths(link: Link) -> None:
+    """Have os.unlink and os.remove leave the path of a held Unix socket. As built-in functions: others would become
+    methods where they are attributes of a class (pathlib, until 3.9)."""
+    try:
+        from .builtin import stand_in
+    except ImportError:  # no _ctypes: after each restart the socket is another one
+        return
+    for name in ("unlink", "remove"):
+        plain = getattr(os, name)
+        replacement = stand_in(plain, _removing(plain, link))
+        os.supports_dir_fd.add(replacement)
+        setattr(os, name, replacement)
 
-    def remove(path: "Any", *, dir_fd: "int | None" = None) -> None:
+
+def _removing(plain: "Callable[..., None]", link: Link) -> "Callable[..., None]":
+    def remove(*arguments: "Any", **named: "Any") -> None:
         try:
-            is_socket = dir_fd is None and stat.S_ISSOCK(os.lstat(path).st_mode)
+            path: Any = arguments[0] if arguments else named.get("path")
+            is_socket = named.get("dir_fd") is None and stat.S_ISSOCK(os.lstat(path).st_mode)
             if is_socket and link.ask("u", os.path.abspath(os.fsdecode(path)))[0] == "k":
                 return
         except (OSError, TypeError, ValueError):
             pass
-        plain(path, dir_fd=dir_fd)
+        plain(*arguments, **named)
 
-    remove.__name__ = remove.__qualname__ = plain.__name__
     return remove
