@@ -6,7 +6,6 @@ dropped again, after 0.2 s or more. It is for servers that cannot be kept from a
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 
@@ -25,6 +24,8 @@ _STEPS = (
 
 def pause(listener: socket.socket) -> None:
     """From here on it makes no new connections. OSError where that is not possible."""
+    import ctypes  # it takes a while
+
     code = b"".join(struct.pack("=HBBI", *step) for step in _STEPS)
     steps = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("@HP", len(_STEPS), ctypes.addressof(steps))
