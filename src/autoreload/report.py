@@ -117,11 +117,12 @@ class Report:
             gone = f"{_number(dropped, 'snapshot')} dropped"
             self._line(Level.ATTENTION, f"{gone}: all together may take {_size(allowed)} (--warm-memory)")
 
-    def slow_stop(self, burst: Mapping[str, Kind], seconds: float) -> None:
-        """The old process takes its time to end."""
+    def slow_stop(self, burst: Mapping[str, Kind], seconds: float, answers: bool = False) -> None:
+        """The old process takes its time to end; or, before it is asked to, to answer who has asked it."""
         why = f"Modification detected ({self._files(burst)}), " if burst else ""
         kill = f"; it is killed in {_seconds(seconds)}" if seconds > 0 else ""
-        self._line(Level.ROUTINE, f"{why}waiting for the process to end{kill}")
+        what = "the process to answer its clients" if answers else f"the process to end{kill}"
+        self._line(Level.ROUTINE, f"{why}waiting for {what}")
 
     def exited(self, code: int, seconds: float, state: State, delay: float) -> None:
         """The command ended by itself."""

@@ -56,6 +56,13 @@ class Serving:
         self._stop: Stop | None = None
         """What the command is asked as soon as it has answered its clients."""
 
+    def begin(self, forked: bool) -> None:
+        """Say where autoreload listens. `forked`: perhaps the process that is executed is not the one that takes the
+        sockets."""
+        if self._holder.shown:
+            # The runtime puts LISTEN_PID right.
+            self._report.listening(self._holder.shown, forked and not self._holder.keeps)
+
     def fileno(self) -> int:
         """Readable when `work` has something to do; -1: never."""
         return self._holder.fileno()
@@ -79,6 +86,11 @@ class Serving:
         if self._overlap and self._is_retiring and (ending or self._holder.is_drained(now)):
             self._is_retiring = False
             self._overlap.retire(self._signal, self._grace)
+
+    @property
+    def is_answering(self) -> bool:
+        """Has it not been asked to stop yet, for it has clients?"""
+        return self._stop is not None
 
     def starting(self) -> None:
         """The command is about to be started."""

@@ -76,8 +76,6 @@ class Session:
         self._signals = signals
         self._runner = runner
         self._terminal = terminal
-        self._listening = holder.shown if holder else []
-        self._puts_pid_right = holder is not None and holder.keeps
         self._serving = Serving(holder, runner, report, command.shown, (chosen.signal, chosen.stop_timeout))
         self._debounce = Debounce(chosen.debounce)
         self._habits = Habits()
@@ -140,8 +138,7 @@ class Session:
             self._report.clear()
         what = " ".join(rules.suffixes) or "every file that is not ignored"
         self._report.monitoring(self._job.shown_root, what, chosen.postpone)
-        if self._listening:
-            self._report.listening(self._listening, forks(self._command.argv) and not self._puts_pid_right)
+        self._serving.begin(forks(self._command.argv))
         self._handle(life.Begin(), time.monotonic())
         if chosen.backend != FANOTIFY:
             self._watch(rules, since)
@@ -245,7 +242,8 @@ class Session:
         if _is_due(self._slow_stop_at, now):
             self._slow_stop_at = None
             if not self._lifecycle.ending:
-                self._report.slow_stop(self._debounce.changed(), self._job.settings.stop_timeout - SLOW_STOP)
+                left = self._job.settings.stop_timeout - SLOW_STOP
+                self._report.slow_stop(self._debounce.changed(), left, self._serving.is_answering)
 
     def _rested(self, moment: int, now: float) -> None:
         """The command has been at rest since that moment, in file time."""

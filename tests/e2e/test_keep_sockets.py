@@ -133,13 +133,52 @@ def test_a_crash_is_seen_by_clients_and_so_is_the_fix(project: Project, port: in
         it.end()
 
 
+WORKERS = """
+import os, socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+if os.fork() == 0:
+    try:
+        import missing_module
+    except ImportError:
+        print("logged", flush=True)
+        sys.exit(3)
+try:
+    raise RuntimeError("a worker failed") if os.wait()[1] else KeyboardInterrupt
+except RuntimeError:
+    sys.exit(4)
+"""
+
+
+def test_what_a_worker_has_logged_is_seen_too(project: Project, port: int) -> None:
+    """As gunicorn does: a worker logs the exception, and then all of it ends for another one."""
+    project.write("server.py", WORKERS)
+    with autoreload(project, "--", sys.executable, "server.py", str(port)) as it:
+        it.expect("^Process exited with code 4 ")
+        answer = ask(over_tcp(port))
+        assert answer.endswith(b"ModuleNotFoundError: No module named 'missing_module'\n"), answer
+        it.end()
+
+
 def test_a_command_that_ends_well_leaves_its_port(project: Project, port: int) -> None:
     """Nobody waits for it."""
     project.write("server.py", HTTP.replace("serve_forever", "handle_request").replace("Threading", ""))
     with autoreload(project, "--", sys.executable, "server.py", str(port)) as it:
-        eventually(lambda: has([ask(over_tcp(port))], b"version 1"), what=it.text())
+        it.expect("^Ready in ")
+        assert ask(over_tcp(port)).endswith(b"version 1")
         it.expect("^Process exited with code 0 ")
         assert is_refused(port)
+        it.end()
+
+
+def test_a_server_that_ends_before_it_serves_has_failed(project: Project, port: int) -> None:
+    """Whatever its exit code: some have workers that crash."""
+    path = project.write("server.py", HTTP)
+    with autoreload(project, "--", sys.executable, "server.py", str(port)) as it:
+        it.expect("^Ready in ")
+        it.watching()
+        path.write_text("raise SystemExit(0)\n" + HTTP)
+        it.expect("^Process exited with code 0 ")
+        assert b" 503 " in ask(over_tcp(port))
         it.end()
 
 

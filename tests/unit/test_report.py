@@ -58,6 +58,14 @@ Telling = Callable[[Report], None]
             "Modification detected, restart process: models.py",
         ),
         (
+            lambda r: r.slow_stop({"/app/a.py": Kind.WRITTEN}, 4.5),
+            "Modification detected (a.py), waiting for the process to end; it is killed in 4.5 s",
+        ),
+        (
+            lambda r: r.slow_stop({"/app/a.py": Kind.WRITTEN}, 4.5, answers=True),
+            "Modification detected (a.py), waiting for the process to answer its clients",
+        ),
+        (
             lambda r: r.restart(Cause.CHANGE, {"/app/a.py": Kind.VANISHED, "/x/b.py": Kind.WRITTEN}),
             "Modification detected, restart process: a.py (deleted) and 1 more",
         ),

@@ -26,7 +26,7 @@ def begin(told: str) -> None:
             from .sockets import install
 
             link = install(parts["sockets"])
-            watch(lambda text: link.ask("t", text))
+            watch(lambda text, handled: link.ask("h" if handled else "t", text))
             pass_on({"guard": parts["guard"], "sockets": parts["sockets"]})
         if "warm" in parts:
             _warm(parts["warm"], _is_command(os.getppid(), parts["guard"]))

@@ -11,6 +11,7 @@ Each message is a letter, text, and perhaps a descriptor:
     a INODE                                     ->  k: it is held  |  n: it is not; the first accept on it
     u PATH                                      ->  k: leave that file alone  |  n: remove it
     t TEXT                                      ->  n: the program ends because of this exception
+    h TEXT                                      ->  n: perhaps because of this one, which it had handled
 
 Every answer brings the shared memory as its last descriptor. If there is none, everything is as without us.
 """

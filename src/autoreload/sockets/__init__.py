@@ -7,6 +7,8 @@ class NoSockets:
     """What stands for a `holder.Holder` where nothing is held."""
 
     why_unseen = 0
+    keeps = False
+    shown: tuple[str, ...] = ()
 
     def fileno(self) -> int:
         """Nothing is to be heard."""

@@ -28,6 +28,8 @@ class Holder:
         self._draining: Draining | None = None
         self._readiness: Readiness | None = None
         self._is_paused = False
+        self._has_served = False
+        """Was the command ready since its start?"""
         self._notified: Notified | None = None
         self.is_awaited = False
         """Is somebody to be stopped as soon as the command serves? Then it does, at the latest, when nobody looks any
@@ -106,6 +108,7 @@ class Holder:
 
     def started(self, now: float) -> None:
         """It was executed."""
+        self._has_served = False
         self._readiness = Readiness(now)
 
     def serves(self, tree: Callable[[], Iterable[int]], now: float) -> float | None:
@@ -121,7 +124,7 @@ class Holder:
             if self.is_awaited and self._readiness.look_at is None:
                 taken = self._readiness.accepted(now)
         if taken is not None:
-            self._readiness = None
+            self._readiness, self._has_served = None, True
             if self._keeper:
                 self._keeper.held.ready(now)
         return taken
@@ -184,7 +187,7 @@ class Holder:
         self._resume()
         if open_in(left, self._inodes()):
             return  # these may answer
-        if self._keeper and well:
+        if self._keeper and well and self._has_served:  # else it is no end, whatever its exit code
             self._keeper.ended()
         if self._keeper and self._keeper.traceback:
             failure = failure._replace(traceback=self._keeper.traceback)

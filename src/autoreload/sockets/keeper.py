@@ -239,7 +239,7 @@ class Keeper:
             self.why_unseen = int(text)
             if numbers:
                 self._calls.add(numbers[0])
-        elif letter == b"t":
+        elif letter == b"t" or (letter == b"h" and not self.traceback):
             self.traceback = text
         for number in numbers:
             os.close(number)
