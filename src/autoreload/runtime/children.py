@@ -14,7 +14,7 @@ from .protocol import VARIABLE, injected, is_let_in, passed_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
 _HEAD = 128
@@ -31,8 +31,7 @@ def pass_on(told: dict[str, Any]) -> None:
 
     def fork(argv: Any, paths: Any, close: Any, kept: Any, folder: Any, environ: Any, *rest: Any) -> Any:
         if any(_is_ours(path, argv) for path in paths):
-            entries = [b"%b=%b" % item for item in os.environb.items()] if environ is None else environ
-            before = dict(entry.partition(b"=")[::2] for entry in entries)
+            before = None if environ is None else dict(entry.partition(b"=")[::2] for entry in environ)
             environ = [b"%b=%b" % item for item in _with_us(before, told).items()]
         return fork_exec(argv, paths, close, kept, folder, environ, *rest)
 
@@ -60,11 +59,15 @@ def pass_on(told: dict[str, Any]) -> None:
     os.execve = replacement
 
 
-def _with_us(environ: Mapping[Any, Any], told: dict[str, Any]) -> dict[bytes, bytes]:
-    found = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
-    if VARIABLE in found:
-        return found
-    return {**found, **injected(found.get(b"PYTHONPATH"), told)}
+def _with_us(environ: Any, told: dict[str, Any]) -> Any:
+    """`environ`: as the function takes it; None: that of this process (posix_spawn, since 3.13). What makes no sense is
+    left to the function, which says so."""
+    try:
+        found = {os.fsencode(name): os.fsencode(environ[name]) for name in environ} if environ is not None else None
+        before = dict(os.environb) if found is None else found
+        return before if VARIABLE in before else {**before, **injected(before.get(b"PYTHONPATH"), told)}
+    except Exception:
+        return environ
 
 
 def _is_ours(path: Any, argv: Sequence[Any]) -> bool:
