@@ -13,7 +13,7 @@ from time import monotonic
 
 from . import kernel, native, stepwise
 from .below import Below, is_stopped, send
-from .protocol import Stream, is_same_user
+from .protocol import Stream, is_same_user, plain_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -296,9 +296,7 @@ def above(lines: list[bytes]) -> Stream | None:
 
 
 def _adopted(descriptor: int) -> Any:
-    import _socket
-
-    return _socket.socket(fileno=descriptor)
+    return plain_socket(fileno=descriptor)
 
 
 def _ignore_all() -> dict[int, Any]:

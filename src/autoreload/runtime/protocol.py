@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+plain_socket = _socket.socket
+"""And not what sockets.py puts there for the program."""
 FORMAT = 2
 _LENGTH = 4
 _PART = 1 << 16
@@ -85,7 +87,7 @@ class Stream:
     @classmethod
     def connected(cls, address: bytes) -> Stream:
         """A stream to whoever listens there. OSError: nobody does."""
-        socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        socket = plain_socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         try:
             socket.connect(address)
             if not is_same_user(socket):
@@ -131,7 +133,7 @@ def is_same_user(socket: _socket.socket) -> bool:
 def note_by_stream(address: bytes, *message: Any) -> bool:
     """The same where a datagram finds no room: of those there may be few in the queue (net.unix.max_dgram_qlen)."""
     try:
-        socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK)
+        socket = plain_socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK)
     except OSError:
         return False
     try:
@@ -147,7 +149,7 @@ def note_by_stream(address: bytes, *message: Any) -> bool:
 def note(address: bytes, *message: Any) -> bool:
     """Tell the tool something in passing, without ever waiting; False: it could not be sent."""
     try:
-        socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK)
+        socket = plain_socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK)
     except OSError:
         return False
     try:

@@ -11,6 +11,7 @@ import posix
 
 from . import loop, native
 from .kernel import content
+from .protocol import plain_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _descriptors(ours: set[int]) -> str:
 
 def _socket_of(fd: int) -> str:
     try:
-        socket = _socket.socket(fileno=posix.dup(fd))
+        socket = plain_socket(fileno=posix.dup(fd))
     except OSError:
         return f"socket {fd} is open"
     try:

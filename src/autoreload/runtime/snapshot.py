@@ -15,7 +15,7 @@ from time import monotonic
 from . import kernel, native
 from .frozen import Frozen, above
 from .kept import Kept
-from .protocol import Stream
+from .protocol import Stream, plain_socket
 from .used import signed
 
 TYPE_CHECKING = False
@@ -120,7 +120,7 @@ def _close(streams: list[Stream], *descriptors: int) -> None:
 
 def _listening(address: bytes) -> _socket.socket:
     flags = _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK
-    socket = _socket.socket(_socket.AF_UNIX, flags)
+    socket = plain_socket(_socket.AF_UNIX, flags)
     try:
         socket.bind(address)
         socket.listen(4)
