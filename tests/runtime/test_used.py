@@ -94,6 +94,6 @@ def test_a_data_file_is_told_of_at_once(program: Stage) -> None:
     program.hear()
 
     assert [note for note in program.notes if note[0] == "opened"] == [
-        ("opened", f"{program.folder}/read.txt"),
-        ("opened", f"{program.folder}/new.txt"),
+        ("opened", f"{program.folder}/read.txt", True, False),
+        ("opened", f"{program.folder}/new.txt", True, True),
     ]

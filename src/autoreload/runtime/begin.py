@@ -10,9 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_COMPLETED = 8
-"""Field of /proc/self/stat after the name: minor faults of children that were waited for. exec keeps it."""
-
 
 def begin(told: str) -> None:
     """`told`: what the tool put into the environment, as hexadecimal digits.
@@ -39,7 +36,6 @@ def _warm(told: dict[str, Any], is_command: bool) -> None:
     from .program import Program
 
     program = Program(told)
-    program.used.folders()
     program.point("root", "")
     # From here on there may be another process. If there is none, there cannot be any later: leave all as it is.
     if program.depth:
@@ -56,7 +52,7 @@ def _unfit(told: dict[str, Any]) -> str:
 
         os.close(kernel.process_descriptor(os.getpid()))
         os.close(kernel.signal_descriptor())
-        fields = kernel.content("/proc/self/stat").rpartition(b")")[2].split()
+        completed = kernel.completed_children()
         kernel.content("/proc/self/task/" + str(os.getpid()) + "/children")
     except ImportError:
         return "this Python has no _ctypes"
@@ -66,6 +62,10 @@ def _unfit(told: dict[str, Any]) -> str:
         return "this Python is free-threaded"
     if os.geteuid() != told["user"]:
         return "it runs as another user"
-    if told["strict"] and int(fields[_COMPLETED]):
+    if told["strict"] and completed:
         return "other programs ran before Python did"
+    if getattr(sys.flags, "warn_default_encoding", 0):
+        return "-X warn_default_encoding hides what is opened"
+    if getattr(sys, "argv", [""])[0] in ("", "-"):
+        return "the program comes from the standard input"
     return ""

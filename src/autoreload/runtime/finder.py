@@ -30,6 +30,7 @@ class Finder:
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
         """Part of importlib.abc.MetaPathFinder."""
         program = self._program
+        program.looks_up()
         if not program.here():
             return None
         # No snapshot is due most of the time, and no file is hot: then it is of no interest where the module is.
@@ -37,6 +38,7 @@ class Finder:
             file = self._first_party(name, path)
             if file:
                 program.point("before", file, file in program.hot)
+                program.looks_up()  # that may have been long ago
                 if file in program.hot:
                     return self._in_steps(name, path, target)
         return None

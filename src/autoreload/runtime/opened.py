@@ -11,7 +11,6 @@ import builtins
 import io
 import os
 import posix
-import sys
 from _frozen_importlib_external import source_from_cache
 
 TYPE_CHECKING = False
@@ -43,6 +42,14 @@ class Opener:
         return repr(self._function)
 
 
+def _within(folder: Any, file: Any) -> Any:
+    """The path of a file that is named from an open folder."""
+    try:
+        return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(file))
+    except (OSError, TypeError, ValueError):
+        return file  # the function itself will say what is wrong with it
+
+
 def _source(path: str) -> str:
     """What the bytecode was made from: a change of that is what counts."""
     try:
@@ -51,10 +58,11 @@ def _source(path: str) -> str:
         return path
 
 
-def watch(note: Callable[[str], None]) -> None:
-    """From now on tell `note` of each file that is opened to be read, by the name it is opened by."""
+def watch(note: Callable[[str, bool], None]) -> None:
+    """From now on tell `note` of each file that is opened to be read, by the name it is opened by, and whether it is
+    opened as code."""
 
-    def path_of(file: Any) -> None:
+    def path_of(file: Any, is_code: bool = False) -> None:
         kind = type(file)
         if kind is not str:
             if kind is int or not (kind is bytes or hasattr(kind, "__fspath__")):
@@ -63,7 +71,7 @@ def watch(note: Callable[[str], None]) -> None:
                 file = os.fsdecode(file)
             except Exception:
                 return  # the function itself will say what is wrong with it
-        note(_source(file) if file.endswith(".pyc") else file)
+        note(_source(file) if file.endswith(".pyc") else file, is_code)
 
     def opened(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         mode = arguments[1] if len(arguments) > 1 else named.get("mode", "r")
@@ -73,16 +81,16 @@ def watch(note: Callable[[str], None]) -> None:
     def opened_by_number(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         flags = arguments[1] if len(arguments) > 1 else named.get("flags", 0)
         if type(flags) is not int or flags & posix.O_ACCMODE != posix.O_WRONLY:
-            path_of(file)
+            folder = arguments[3] if len(arguments) > 3 else named.get("dir_fd")
+            path_of(file if folder is None else _within(folder, file))
 
     def opened_as_code(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        path_of(file)
+        path_of(file, is_code=True)
 
-    if not getattr(sys.flags, "warn_default_encoding", 0):  # whose warnings name the caller of `open`
-        replacement = Opener(builtins.open, opened)
-        modules: tuple[Any, ...] = (builtins, io, _io)
-        for module in modules:
-            module.open = replacement
+    replacement = Opener(builtins.open, opened)
+    modules: tuple[Any, ...] = (builtins, io, _io)
+    for module in modules:
+        module.open = replacement
     # pkgutil.get_data and runpy.run_path open a file by this, and so does the import system: here is seen what was
     # imported and failed, and so is no longer among the modules.
     code = Opener(_io.open_code, opened_as_code)

@@ -7,13 +7,16 @@ import os
 from time import monotonic
 
 from . import native, opened, refusals
+from .kernel import completed_children
 from .protocol import note
 from .snapshot import take
-from .used import Used, absolute
+from .used import NEVER, Used, absolute, now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from .stepwise import Begun
 
 SPACING_WHEN_HOT = 0.01
 """Seconds of the program's work between two snapshots, the second of which is for a file that was edited of late."""
@@ -37,8 +40,13 @@ class Program:
         self._roots: tuple[str, ...] = ()
         self.learn(told)
         self.used = Used()
-        self.in_progress: dict[str, tuple[bytes, int]] = {}
-        """Files that are being run in steps: what of them was run (or is now), and the number of the next statement."""
+        self.in_progress: list[Begun] = []
+        """Files that are being run in steps, the outermost first. One may be there twice: a script that is imported."""
+        self.ran = False
+        """Has it had children, which may have read anything?"""
+        self.looked_up = 0
+        """When the last module was looked for, see used.now."""
+        self._children = completed_children()
         self.resumed = 0
         """How often this process, or one that it was forked from, was forked by a snapshot that was resumed."""
         self.depth = 0
@@ -78,14 +86,15 @@ class Program:
         path = path.rstrip("/") + "/"
         return path.startswith(self._roots) and not any(word in path for word in _NEVER_OURS)
 
-    def _opened(self, path: str) -> None:
+    def _opened(self, path: str, is_code: bool) -> None:
         """A file is about to be read. Of those that are watched the tool is told at once: it may be the last that is
         heard of this process, which need not have a snapshot any more."""
         if self._busy:
             return
         path = absolute(path)
-        if self.used.add(path) and path.startswith(self._roots) and not path.endswith(".py"):
-            note(self.address, "opened", path)
+        is_new = self.used.add(path, self.looked_up if is_code else NEVER)
+        if is_new and path.startswith(self._roots) and (self.ran or not path.endswith(".py")):
+            note(self.address, "opened", path, self.used.was_there(), os.getpid() != self._pid)
 
     def point(self, kind: str, path: str, hot: bool = False) -> None:
         """A snapshot may be taken here. Returns in the process that goes on, or, later, in one that was resumed."""
@@ -107,6 +116,7 @@ class Program:
     def _take(self, kind: str, path: str) -> str:
         """Take a snapshot; why there is none, empty if there is."""
         try:
+            self.ran = self.ran or completed_children() != self._children
             return refusals.reason(self._main, self._user) or take(self, kind, path)
         except Exception as error:  # a fault of ours is not to be the program's
             return f"it failed: {error!r}"
@@ -114,6 +124,10 @@ class Program:
     def _refused(self, why: str, path: str) -> None:
         if why not in self._told and note(self.address, "refused", why, path):
             self._told.add(why)
+
+    def looks_up(self) -> None:
+        """A module is about to be looked for."""
+        self.looked_up = now()
 
     def forked(self) -> None:
         """This is another process now, and still the program."""

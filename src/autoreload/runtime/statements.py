@@ -9,6 +9,8 @@ Pure but for `check`, `Steps` and what they are given.
 from __future__ import annotations
 
 import _ast
+import _warnings
+import sys
 from _frozen_importlib import _call_with_frames_removed  # type: ignore[attr-defined]
 
 TYPE_CHECKING = False
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 ONLY_AST = 0x400
 """PyCF_ONLY_AST; the module ast would have to be imported for its name."""
 UNSEEN = "<frozen importlib._bootstrap_external>"
+_IGNORE = ("ignore", None, Warning, None, 0)
+"""A filter of warnings, made once: no other is this one."""
 _BLOCKS = (_ast.Try, _ast.If, _ast.With)
 _SCOPES = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef, _ast.Lambda)
 _IMPORTS = (_ast.Import, _ast.ImportFrom)
@@ -50,12 +54,16 @@ class Steps:
     """The steps of one source file. SyntaxError, ValueError: as compiling it would raise."""
 
     @unseen
-    def __init__(self, data: bytes, path: str) -> None:
-        # What only the whole can be blamed for.
-        _call_with_frames_removed(compile, data, path, "exec", 0, True)
+    def __init__(self, data: bytes, path: str, silent: bool = False) -> None:
+        """`silent`: the compiler does not warn (`is` with a literal, an unknown escape)."""
+        # What only the whole can be blamed for, and warned of: once, so not again for its parts.
+        if silent:
+            _silently(compile, data, path, "exec", 0, True)
+        else:
+            _call_with_frames_removed(compile, data, path, "exec", 0, True)
         self.data = data
         self._path = path
-        self._body: list[Any] = compile(data, path, "exec", ONLY_AST, True).body
+        self._body: list[Any] = _silently(compile, data, path, "exec", ONLY_AST, True).body
         self._lines = _line_ends(data)
         self.steps = self._divide()
 
@@ -97,7 +105,7 @@ class Steps:
             nothing = _ast.Pass(lineno=chunk[0].lineno, col_offset=0, end_lineno=chunk[0].lineno, end_col_offset=0)
             chunk = [nothing, *chunk]
         module = _ast.Module(body=chunk, type_ignores=[])
-        return compile(module, self._path, "exec", flags, True), flags
+        return _silently(compile, module, self._path, "exec", flags, True), flags
 
     def resumes(self, prefix: bytes, number: int) -> bool:
         """Can it go on with statement `number` for a file that began with `prefix`, all of which has been run?"""
@@ -106,6 +114,20 @@ class Steps:
         place = self.begins(number)
         # An `else:` that was appended makes the statement longer than what was run.
         return place > 0 and self.steps[place - 1].end == len(prefix)
+
+
+@unseen
+def _silently(function: Any, *arguments: Any) -> Any:
+    """Call it without warnings of the compiler. These ask the list of filters each time, so it is enough to change that
+    for a moment; what the program was warned of before is not forgotten, as it would be by `catch_warnings`."""
+    filters = getattr(sys.modules.get("warnings", _warnings), "filters", None)
+    if type(filters) is not list:
+        return _call_with_frames_removed(function, *arguments)
+    filters.insert(0, _IGNORE)
+    try:
+        return _call_with_frames_removed(function, *arguments)
+    finally:
+        filters.remove(_IGNORE)
 
 
 def imports(statement: Any) -> bool:

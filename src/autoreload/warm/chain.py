@@ -15,7 +15,7 @@ from marshal import loads
 from typing import Any, NamedTuple
 
 from autoreload.runtime.protocol import NOTES, Stream, is_same_user
-from autoreload.runtime.used import signature
+from autoreload.runtime.used import signature_of
 from autoreload.warm.decide import Known
 
 _BACKLOG = 64
@@ -85,6 +85,10 @@ class Chain:
         """Data files that the program was seen to open, or try to, wherever."""
         self._found: set[str] = set()
         """Those of them that were there then."""
+        self._by_itself: set[str] = set()
+        """Those of them that the program opened itself, not a child that it forked."""
+        self._lines: set[bytes] = {b""}
+        """Which snapshots have told of themselves, alive or not."""
         self.refusals: list[tuple[str, str]] = []
         """(why there is no snapshot, at which file), each reason once."""
         self._new: list[Snapshot] = []
@@ -140,8 +144,10 @@ class Chain:
         if what == "opened" and len(self.opened) < _MOST_OPENED:
             path = self.resolved(values[0])
             self.opened.add(path)
-            if os.path.exists(path):
+            if values[1]:
                 self._found.add(path)
+            if not values[2]:
+                self._by_itself.add(path)
         elif what == "refused":
             self.refusals.append((values[0], values[1]))
 
@@ -173,26 +179,37 @@ class Chain:
 
     def _frozen(self, snapshot: Snapshot, facts: dict[str, Any]) -> None:
         self._new.remove(snapshot)
-        used = [(self.resolved(path), was) for path, was in facts["used"]]
+        # By both names: a link on the way may be made to lead elsewhere.
+        used = {name: was for path, was in facts["used"] for name in (path, self.resolved(path))}
         self._signatures.update(used)
-        snapshot.facts = {**facts, "used": {path for path, _ in used}}
+        self._lines.add(facts["line"])
+        snapshot.facts = {**facts, "used": set(used)}
         self.snapshots.append(snapshot)
         self.snapshots.sort(key=lambda one: one.depth)
 
     # -- what is known -------------------------------------------------------------------------------------------------
     def known(self) -> list[Known]:
-        """Of each snapshot, for the decision."""
+        """Of each snapshot, for the decision; not of those below one that has not told yet."""
         found: list[Known] = []
         used: set[str] = set()
         for snapshot in self.snapshots:
+            if snapshot.facts["above"] not in self._lines:
+                break
             used = used | snapshot.facts["used"]
-            found.append(Known(used, tuple(map(self.resolved, snapshot.facts["in_progress"]))))
+            in_progress = tuple(map(self.resolved, snapshot.facts["in_progress"]))
+            found.append(Known(used, in_progress, snapshot.facts["ran"]))
         return found
+
+    @property
+    def is_whole(self) -> bool:
+        """Has each of them told of itself? One that was not given the processor since it forked may be late, and what
+        it used, those below it have used as well."""
+        return all(snapshot.facts["above"] in self._lines for snapshot in self.snapshots)
 
     def stale(self) -> set[str]:
         """Which of the used files are not what they were."""
         used = set().union(*(snapshot.facts["used"] for snapshot in self.snapshots))
-        return {path for path in used if _signature(path) != self._signatures.get(path)}
+        return {path for path in used if signature_of(path) != self._signatures.get(path)}
 
     def was_there(self, path: str) -> bool:
         """Was that file there when a snapshot, or the program after it, used it?"""
@@ -201,6 +218,10 @@ class Chain:
     def was_opened(self, path: str) -> bool:
         """Was the program, at any time, seen to read that file?"""
         return path in self._signatures or path in self.opened
+
+    def was_opened_by_itself(self, path: str) -> bool:
+        """As `was_opened`, and not only by a child of it."""
+        return path in self._signatures or path in self._by_itself
 
     def resolved(self, path: str) -> str:
         """The path without links: the program may name a file by another way than the one that watches it.
@@ -231,13 +252,6 @@ class Chain:
         self._listener.close()
         self._notes.close()
         self._epoll.close()
-
-
-def _signature(path: str) -> tuple[int, int, int, int] | None:
-    try:
-        return signature(os.stat(path))
-    except OSError:
-        return None
 
 
 def _bound(kind: int, address: bytes) -> socket.socket:

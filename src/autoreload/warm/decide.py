@@ -24,6 +24,8 @@ class Touched(NamedTuple):
     """When the program was last started, for certain."""
     was_opened: bool
     """The program was seen to read it, at any time."""
+    by_itself: bool = True
+    """It did so itself, not only by a child process."""
 
 
 class Known(NamedTuple):
@@ -33,6 +35,8 @@ class Known(NamedTuple):
     """What it and all above it used."""
     in_progress: Collection[str] = ()
     """Files of which it has run only the beginning; it looks at them itself before it resumes."""
+    ran: bool = False
+    """It has had child processes, and nobody saw what they read."""
 
 
 class Decision(NamedTuple):
@@ -57,13 +61,18 @@ def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collecti
         if reason:
             return Decision((), reason, path)
     changed = {*burst, *stale}
+    strangers = [path for path, touched in burst.items() if not touched.by_itself]
     candidates = [
-        position for position, snapshot in enumerate(chain) if not any(path in snapshot.used for path in changed)
+        position
+        for position, snapshot in enumerate(chain)
+        if not any(path in snapshot.used for path in changed) and not (strangers and snapshot.ran)
     ]
-    if not candidates:
-        first = next(path for path in changed if path in chain[0].used)
-        return Decision((), "{} was used before the first snapshot", first)
-    return Decision(tuple(reversed(candidates)), "")
+    if candidates:
+        return Decision(tuple(reversed(candidates)), "")
+    for path in changed:
+        if path in chain[0].used:
+            return Decision((), "{} was used before the first snapshot", path)
+    return Decision((), "{} may have been read by a child process of the program", strangers[0])
 
 
 def _invisible(path: str, touched: Touched) -> str:

@@ -57,7 +57,7 @@ class Facts:
         real = chain.resolved(path)
         if was_there is None:
             was_there = chain.was_there(real) or path in self._present
-        return Touched(os.path.exists(path), was_there, chain.was_opened(real))
+        return Touched(os.path.exists(path), was_there, chain.was_opened(real), chain.was_opened_by_itself(real))
 
     def _remember(self, path: str) -> None:
         if path.endswith(SOURCE):

@@ -51,6 +51,8 @@ class WarmRunner:
         self._then: Callable[[], list[Event]] | None = None
         """What comes when the stop of our own is answered."""
         self._suspect_at: float | None = None
+        self._is_empty = False
+        """Has the program been ended by the last snapshot, and nobody been resumed since?"""
         self._queued: list[Event] = []
         self._epoll = select.epoll()
         self._epoll.register(runner.fileno(), select.EPOLLIN)
@@ -165,6 +167,7 @@ class WarmRunner:
     # -- resume --------------------------------------------------------------------------------------------------------
     def _resume(self, candidates: list[Snapshot]) -> None:
         told = self._terms.told(self._chain.address, self._facts.hot.places())
+        self._is_empty = False
         self._resuming.begin(candidates, told, time.monotonic())
         self._expect_end_below(candidates[0])
 
@@ -197,7 +200,7 @@ class WarmRunner:
             if isinstance(news, Told):
                 events += self._hear_told(news.snapshot, news.what, news.values)
             elif isinstance(news, Frozen):
-                if self._stopping:  # it became one while the one above it was already ending it
+                if self._stopping or self._is_empty:  # it became one while the one above it was already ending it
                     self._chain.expect_end([news.snapshot])
                 self._thin()
             elif news.snapshot.dropped:
@@ -210,6 +213,7 @@ class WarmRunner:
     def _hear_told(self, snapshot: Snapshot, what: str, values: tuple[Any, ...]) -> list[Event]:
         if what == "emptied" and self._stopping.is_of(values[0]):
             self._stopping.end()
+            self._is_empty = True
             return [Emptied(*values)]
         if what == "resumed":
             return self._resumed(snapshot, values[0])
@@ -230,7 +234,7 @@ class WarmRunner:
         return bool(self._stopping or self._resuming or self._then)
 
     def _thin(self) -> None:
-        if not self._is_busy:
+        if not self._is_busy and self._chain.is_whole:
             self._thinning.look(self._chain.snapshots, self._facts.hot.places())
 
     # -- what the guard tells ------------------------------------------------------------------------------------------
@@ -269,6 +273,7 @@ class WarmRunner:
         self._stopping.end()
         self._resuming.cancel()
         self._then = self._suspect_at = None
+        self._is_empty = False
         self._facts.ended(self._chain)
         self._chain.close()
         self._chain = Chain()
