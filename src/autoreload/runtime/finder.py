@@ -70,7 +70,16 @@ class Finder:
             find = getattr(finder, "find_spec", None)
             spec = None if finder is self or find is None else find(name, path, target)
             if spec is not None:
-                if type(spec.loader) is SourceFileLoader and spec.origin in self._program.hot:
+                if (
+                    type(spec.loader) is SourceFileLoader
+                    and spec.origin in self._program.hot
+                    and not (_may_be_main(name) and not stepwise.compiles(spec.origin))
+                ):
                     spec.loader = stepwise.Loader(spec.loader.name, spec.loader.path, self._program)
                 return spec
         return None
+
+
+def _may_be_main(name: str) -> bool:
+    """May runpy be looking for it? If it does not compile, nothing of ours is to be in the traceback."""
+    return name.endswith("__main__") or getattr(sys, "argv", [""])[:1] == ["-m"]

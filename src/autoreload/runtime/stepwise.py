@@ -6,6 +6,7 @@ with what was run.
 
 from __future__ import annotations
 
+import sys
 from _frozen_importlib import _call_with_frames_removed  # type: ignore[attr-defined]
 from _frozen_importlib_external import SourceFileLoader
 
@@ -15,11 +16,14 @@ from .used import seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
+    from types import CodeType, ModuleType
     from typing import Any
 
     from .program import Program
     from .statements import Step
+
+
+_DEPTH_IN_RUNPY = 5
 
 
 class Begun:
@@ -69,11 +73,35 @@ class Loader(SourceFileLoader):
     @unseen
     def exec_module(self, module: ModuleType) -> None:
         """Part of importlib.abc.Loader. The module gets the loader that it would have without us."""
+        self.leave(module)
+        run(self._program, self.path, module.__dict__)
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """Part of importlib.abc.InspectLoader: runpy asks for the code of what is to be the main program."""
+        if _is_asked_by_runpy():
+            from . import main
+
+            return main.code_of(self._program, self)
+        return super().get_code(fullname)
+
+    def leave(self, module: ModuleType) -> None:
+        """Have it the loader that it would have without us."""
         plain = SourceFileLoader(self.name, self.path)
         for holder, name in ((module, "__loader__"), (module.__spec__, "loader")):
             if getattr(holder, name, None) is self:
                 setattr(holder, name, plain)
-        run(self._program, self.path, module.__dict__)
+
+
+def _is_asked_by_runpy() -> bool:
+    """Is it for `python -m`, or a folder that is run? Their code is asked for within runpy._run_module_as_main."""
+    frame = sys._getframe(2)
+    for _ in range(_DEPTH_IN_RUNPY):
+        if frame is None or frame.f_globals.get("__name__") != "runpy":
+            return False
+        if frame.f_code.co_name == "_run_module_as_main":
+            return True
+        frame = frame.f_back
+    return False
 
 
 @unseen
