@@ -86,7 +86,8 @@ CASES = {
         "import copy, pickle\nprint(copy.deepcopy(open) is open, pickle.loads(pickle.dumps(open)) is open)",
     ),
     "a file that is read on": (
-        "open('lines', 'w').write('1\\n2\\n3\\n')\nimport os\nf = open('lines', buffering=1)\nlow = os.open('lines', 0)\n"
+        "open('lines', 'w').write('1\\n2\\n3\\n')\nimport os\n"
+        "f = open('lines', buffering=1)\nlow = os.open('lines', 0)\n"
         "print(os.read(low, 2))",
         "print(f.read(), os.read(low, 9))",
     ),

@@ -28,7 +28,7 @@ def run(program: Stage, python: str, app: str) -> None:
     program.write("app.py", f"{app}\nimport slow, last\n")
     program.start("app.py", python=python)
     assert program.ended() == 0, program.last_words()
-    assert program.before("last.py")
+    assert program.before("last.py").facts
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ def test_a_module_that_is_run_in_steps_is_that_module(
     for name in ("package/__main__.py", "package/inner.py", "folder/__main__.py"):
         program.write(name, source.replace("import slow", "import sys\nsys.path.append('.')\nimport slow"))
     program.write("package/__init__.py", "import sys\n")
-    hot = {name: END for name in ("app.py", "package/__main__.py", "package/inner.py", "folder/__main__.py")}
+    hot = dict.fromkeys(("app.py", "package/__main__.py", "package/inner.py", "folder/__main__.py"), END)
 
     program.start(*words, "word", python=python, hot=hot)
     code = program.ended()

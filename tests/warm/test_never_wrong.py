@@ -62,7 +62,8 @@ def test_what_a_child_has_read_is_not_known_though_another_has_told(project: The
     """A child that the program forked tells of data files, for itself, and was it the first?"""
     project.write("d.txt", "one")
     fork = "if os.fork() == 0:\n    open('d.txt').close()\n    os._exit(0)\nos.wait()\n"
-    run(project, f"said.append(os.popen('cat d.txt').read())\nimport m1\n{fork}", m1="said.append('m1')\n")
+    cat = "import subprocess\nsaid.append(subprocess.check_output(['cat', 'd.txt'], text=True))\n"
+    run(project, f"{cat}import m1\n{fork}", m1="said.append('m1')\n")
 
     project.run([project.write("d.txt", "two")])
 
@@ -114,7 +115,7 @@ def test_a_module_that_changed_while_it_was_imported(project: Theatre) -> None:
     outside = project.tree.parent / "outside"
     outside.mkdir()
     (outside / "ext.py").write_text("value = 1\n")
-    change = f"open({str(outside / 'ext.py')!r}, 'w').write('value = 2\\n') if said == [] else None\n"
+    change = f"open({str(outside / 'ext.py')!r}, 'w').write('value = 22\\n') if said == [] else None\n"
     app = f"sys.path.append({str(outside)!r})\nimport ext\n{change}import m0, m1\nsaid.append(ext.value)\n"
     for name in ("m0", "m1"):
         project.write(f"{name}.py", f"{HEAD}said.append(1)\n")

@@ -16,7 +16,7 @@ from .used import seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType, ModuleType
+    from types import CodeType, FrameType, ModuleType
     from typing import Any
 
     from .program import Program
@@ -94,7 +94,7 @@ class Loader(SourceFileLoader):
 
 def _is_asked_by_runpy() -> bool:
     """Is it for `python -m`, or a folder that is run? Their code is asked for within runpy._run_module_as_main."""
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     for _ in range(_DEPTH_IN_RUNPY):
         if frame is None or frame.f_globals.get("__name__") != "runpy":
             return False

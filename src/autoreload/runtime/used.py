@@ -111,7 +111,7 @@ def now() -> int:
 def seen(path: str, since: int = NEVER) -> Signature | None:
     """What that file is, for a program that is about to read it, or has begun to after `since`.
 
-    Two changes within one tick of the clock cannot be told apart. So if it changed in this very tick, the end of that is
+    Two changes within one tick of the clock cannot be told apart. So if it changed in this very tick, the end of it is
     waited for, a few milliseconds: what then changes once more gets another time. UNSURE: it changed meanwhile.
     """
     was = signature_of(path)
