@@ -27,9 +27,9 @@ def once_more():
     counted.append(1)
     if len(counted) > 3:
         raise ValueError("too often")
-def text_of(error):  # what stands in for `open` has a frame, which cannot be hidden
+def text_of(error):  # what stands in for `open` has a frame, which cannot be hidden; nor where the import system is
     lines = traceback.format_exception(type(error), error, error.__traceback__)
-    return [line for line in lines if "runtime/opened.py" not in line]
+    return [line for line in lines if "runtime/opened.py" not in line and "<frozen importlib." not in line]
 def hook(kind, error, trace):
     said.append(text_of(error.with_traceback(trace)))
 def show(message, category, filename, lineno, file=None, line=None):

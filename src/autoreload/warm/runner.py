@@ -249,13 +249,17 @@ class WarmRunner:
                 events.append(event)
             elif isinstance(event, Exited) and (self._then or self._resuming or self._stopping):
                 pass  # of what is being ended
-            elif isinstance(event, Exited) and self._chain.snapshots:
+            elif isinstance(event, Exited) and (self._chain.snapshots or self._was_killed(event)):
                 events += self._broken()  # the first of them was killed, the others were not
             else:
                 if isinstance(event, Exited):
                     self._suspect_at = None
                 events.append(event)
         return events
+
+    def _was_killed(self, event: Exited) -> bool:
+        """Was it the only snapshot, and not the program? That goes on then, with nobody above it."""
+        return self._suspect_at is not None and event.returncode == -signal.SIGKILL
 
     def _broken(self) -> list[Event]:
         """A snapshot was killed. Nothing can be said of the others: all of it is ended, and started again."""
