@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from autoreload.process.events import Emptied
+from autoreload.process.events import Emptied, Exited
 from autoreload.runtime.protocol import Stream, note
 from autoreload.runtime.used import signature_of
 from autoreload.warm.chain import Chain, Snapshot
@@ -182,6 +182,18 @@ def test_an_accident_is_looked_into(warm: WarmRunner) -> None:
     warm.read()
 
     assert warm.deadline() is not None
+    root.close()
+
+
+def test_the_end_of_a_program_that_lost_its_guard_is_no_news(warm: WarmRunner) -> None:
+    """It was asked to end, and will be started anew; it is news while there is a guard."""
+    root = frozen(warm._chain, 0)
+    root.send("exited", 0)
+    assert warm.read() == [Exited(0, 0)]
+
+    warm._runner.guard = 0  # type: ignore[misc]
+    root.send("exited", int(signal.SIGTERM))
+    assert warm.read() == []
     root.close()
 
 

@@ -219,7 +219,7 @@ class WarmRunner:
             return self._resumed(snapshot, values[0])
         if what == "refused":
             return self._refused(snapshot, *values)
-        if self._chain.snapshots[-1:] == [snapshot] and what == "exited" and not self._stopping and not self._resuming:
+        if what == "exited" and self._chain.snapshots[-1:] == [snapshot] and not self._is_ending:
             return [Exited(self._run, os.waitstatus_to_exitcode(values[0]))]
         if what == "heir" and snapshot in self._chain.snapshots:
             if self._is_busy:
@@ -227,6 +227,11 @@ class WarmRunner:
             else:
                 self._thinning.answered(self._chain.snapshots, snapshot, values[0])
         return []
+
+    @property
+    def _is_ending(self) -> bool:
+        """Is the program being ended, so that its end is no news? With the guard lost, all is."""
+        return bool(self._stopping or self._resuming) or not self._runner.guard
 
     @property
     def _is_busy(self) -> bool:
@@ -259,7 +264,7 @@ class WarmRunner:
 
     def _was_killed(self, event: Exited) -> bool:
         """Was it the only snapshot, and not the program? That goes on then, with nobody above it."""
-        return self._suspect_at is not None and event.returncode == -signal.SIGKILL
+        return self._suspect_at is not None and event.code == -signal.SIGKILL
 
     def _broken(self) -> list[Event]:
         """A snapshot was killed. Nothing can be said of the others: all of it is ended, and started again."""
