@@ -151,3 +151,34 @@ def test_of_a_module_in_steps_tracebacks_and_warnings_know_nothing(program: Stag
     program.ended()
 
     assert program.last_words() == cold(program.folder, ["app.py"], python)
+
+
+ANNOTATED = """\
+import slow, sys
+if slow:
+    x: int = 1
+import leaf
+y: Unknown = 2
+class C:
+    z: Unknown
+def f(a: Unknown): pass
+print(sorted(name for name in globals() if name[:5] == "__ann"), C.__dict__.get("__annotations__", "none").__class__)
+try:
+    print(sys.modules[__name__].__annotations__)
+except NameError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
+@pytest.mark.parametrize("words", [["app.py"], ["-c", "import app"]])
+def test_annotations_are_what_they_are_in_one_piece(program: Stage, python: str, words: list[str], future: str) -> None:
+    """Since 3.14 they are evaluated when they are asked for."""
+    late = future or python.endswith("3.14")
+    write(program, future + (ANNOTATED if late else ANNOTATED.replace("Unknown", "str")))
+
+    program.start(*words, python=python, hot={"app.py": END})
+    program.ended()
+
+    assert program.last_words() == cold(program.folder, words, python)

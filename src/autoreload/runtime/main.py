@@ -84,7 +84,8 @@ def execute(names: dict[str, Any]) -> None:
             sys.path[0] = os.path.dirname(os.path.realpath(path))
     loader = SourceFileLoader("__main__", path)
     names.update(__file__=path, __cached__=None, __doc__=None, __loader__=loader, __package__=None, __spec__=None)
-    names.setdefault("__annotations__", {})
+    if sys.version_info < (3, 14):
+        names.setdefault("__annotations__", {})
     try:
         stepwise.run(program, path, names)
     except (SystemExit, KeyboardInterrupt):

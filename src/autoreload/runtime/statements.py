@@ -71,6 +71,9 @@ class Steps:
         """A step for each statement up to the last import, one for the rest."""
         body = self._body
         last = max((number + 1 for number, statement in enumerate(body) if imports(statement)), default=0)
+        if self._annotates_late:
+            # One function tells all annotations: what has some is compiled as one.
+            last = min(last, next(number for number, statement in enumerate(body) if _has(statement, _ast.AnnAssign)))
         steps, first = [], 0
         while first < len(body):
             after = first + 1 if first < last else len(body)
@@ -84,6 +87,18 @@ class Steps:
     def _first_line(self, statement: Any) -> int:
         decorators = getattr(statement, "decorator_list", [])
         return min([int(statement.lineno), *(int(decorator.lineno) for decorator in decorators)])
+
+    @property
+    def _annotates_late(self) -> bool:
+        """Are there annotations that are evaluated when they are asked for (PEP 649)?"""
+        return sys.version_info >= (3, 14) and self.annotates and not any(map(_is_old_style, self._body))
+
+    def first_names(self) -> list[tuple[str, Any]]:
+        """The names that the whole makes first of all, if it `annotates`."""
+        if self._annotates_late:
+            return [("__annotate__", None), ("__conditional_annotations__", set())]
+        conditional: list[tuple[str, Any]] = [("__conditional_annotations__", set())]
+        return [*(conditional if sys.version_info >= (3, 14) else []), ("__annotations__", {})]
 
     @property
     def annotates(self) -> bool:
@@ -161,6 +176,15 @@ def _is_main_guard(statement: Any) -> bool:
 def _is_text(statement: Any) -> bool:
     value = getattr(statement, "value", None)
     return isinstance(statement, _ast.Expr) and isinstance(value, _ast.Constant) and isinstance(value.value, str)
+
+
+def _is_old_style(statement: Any) -> bool:
+    """Is it `from __future__ import annotations`?"""
+    return (
+        isinstance(statement, _ast.ImportFrom)
+        and statement.module == "__future__"
+        and any(alias.name == "annotations" for alias in statement.names)
+    )
 
 
 def _future(statement: Any) -> int:

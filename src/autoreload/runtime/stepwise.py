@@ -112,7 +112,8 @@ def run(program: Program, path: str, names: dict[str, Any]) -> None:
     place = flags = 0
     if begun.steps.annotates:
         exec("", names)  # `__builtins__` comes first, as it does when the whole is executed
-        names.setdefault("__annotations__", {})
+        for name, value in begun.steps.first_names():
+            names.setdefault(name, value)
     program.in_progress.append(begun)
     try:
         while place < len(begun.steps.steps):
