@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ def test_a_file_counts_as_what_it_was_at_its_first_use(tmp_path: Path) -> None:
     """Whatever has become of it."""
     path = tmp_path / "file"
     path.write_text("")
-    used, first = Used(), signature_of(str(path))
+    used, first = Used(_untold), signature_of(str(path))
     used.add(str(path))
     path.write_text("more")
     used.add(str(path))
@@ -116,14 +117,19 @@ def test_a_script_that_is_imported_is_in_progress_twice(program: Stage, python: 
     assert "changed above" in program.answer(inner, "refused")[2]
 
 
+def _untold(path: str) -> None:
+    """Nobody hears what is used."""
+
+
 class Resumed:
     """A program that is resumed at each point, after something has happened."""
 
     def __init__(self, happens: Iterator[None]) -> None:
         self.in_progress: list[stepwise.Begun] = []
         self.hot = {"": 0}
-        self.used = Used()
+        self.used = Used(_untold)
         self.resumed = 0
+        self.telling = SimpleNamespace(uses=_untold)
         self._happens = happens
 
     def point(self, kind: str, path: str, hot: bool) -> None:
@@ -177,16 +183,6 @@ def test_whether_a_file_can_be_gone_on_with(tmp_path: Path, text: str | None, wh
         path.write_text(text)
 
     assert begun.renew() == why
-
-
-@pytest.mark.slow
-def test_who_has_had_children_says_so(program: Stage, python: str) -> None:
-    """Nobody saw what they read. From then on it tells of modules as well."""
-    run(program, python, "import os\nif os.fork() == 0: os._exit(0)\nos.wait()")
-    program.hear()
-
-    assert [snapshot.facts["ran"] for snapshot in program.chain()] == [False, True]
-    assert ("opened", f"{program.folder}/last.py", True, False) in program.notes
 
 
 @pytest.mark.slow

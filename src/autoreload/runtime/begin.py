@@ -19,9 +19,17 @@ def begin(told: str) -> None:
     try:
         parts = loads(bytes.fromhex(told))
         if "warm" in parts:
-            _warm(parts["warm"], os.getppid() == parts["guard"])
+            _warm(parts["warm"], _is_command(os.getppid(), parts["guard"]))
     except Exception:
         return
+
+
+def _is_command(parent: int, guard: int) -> bool:
+    if parent == guard:
+        return True
+    from .wrapper import stands_between
+
+    return stands_between(parent, guard)
 
 
 def _warm(told: dict[str, Any], is_command: bool) -> None:
@@ -52,7 +60,7 @@ def _unfit(told: dict[str, Any]) -> str:
 
         os.close(kernel.process_descriptor(os.getpid()))
         os.close(kernel.signal_descriptor())
-        completed = kernel.completed_children()
+        faults = kernel.faults_of_children()
         kernel.content("/proc/self/task/" + str(os.getpid()) + "/children")
     except ImportError:
         return "this Python has no _ctypes"
@@ -62,7 +70,7 @@ def _unfit(told: dict[str, Any]) -> str:
         return "this Python is free-threaded"
     if os.geteuid() != told["user"]:
         return "it runs as another user"
-    if told["strict"] and completed:
+    if told["strict"] and faults != told.get("before", {"faults": 0})["faults"]:
         return "other programs ran before Python did"
     if getattr(sys.flags, "warn_default_encoding", 0):
         return "-X warn_default_encoding hides what is opened"

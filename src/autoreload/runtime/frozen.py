@@ -92,9 +92,11 @@ class Frozen:
         if up is not None:
             self._poll.register(up, select.POLLIN)
 
-    def tell(self, kind: str, path: str, age: float, line: bytes) -> None:
-        """Tell the tool that this process is a snapshot now, with what was used since the one above it; `line`: where
-        it listens. This may come late: the program has gone on, and may have become the next snapshot, or have ended.
+    def tell(self, kind: str, path: str, age: float, line: bytes, made: list[str], alone: bool) -> None:
+        """Tell the tool that this process is a snapshot now. `line`: where it listens. `made`: since the one above it.
+        `alone`: it has had no children.
+
+        This may come late: the program has gone on, and may have become the next snapshot, or have ended.
         """
         program = self._program
         facts = {
@@ -107,8 +109,10 @@ class Frozen:
             "line": line,
             "above": program.lines[-1] if program.lines else b"",
             "used": program.used.files[program.sent :],
+            "made": made,
+            "alone": alone,
+            "telling": program.telling.where(),
             "overflowed": program.used.overflowed,
-            "ran": program.ran,
             "in_progress": {begun.path: len(begun.prefix) for begun in program.in_progress},
         }
         self._say("frozen", facts)

@@ -107,6 +107,7 @@ def _is_asked_by_runpy() -> bool:
 @unseen
 def run(program: Program, path: str, names: dict[str, Any]) -> None:
     """Execute that file in these names, as exec(compile(...)) would."""
+    program.telling.uses(path)
     begun = Begun(path)
     before = program.resumed
     place = flags = 0

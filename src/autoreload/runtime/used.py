@@ -1,4 +1,4 @@
-"""What the program has used so far: its modules, and the data files that were opened.
+"""What the program has used so far: its modules, and the data files that were opened; and what it has made.
 
 A snapshot may serve a change only of what it has not used, so nothing must be missing here. Modules are taken from
 sys.modules when they are asked for, whoever found and loaded them; the finder adds those that are gone again.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 from os.path import join, normpath
-from posix import getcwd, listdir, stat
+from posix import getcwd, listdir, lstat, stat
 from time import clock_gettime_ns, sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from typing import Any
 
     Signature = tuple[int, int, int, int]
@@ -22,8 +22,8 @@ MOST = 20_000
 """So many files are kept in mind."""
 NEVER = 1 << 80
 """A time, in nanoseconds."""
-UNSURE = (-1, -1, -1, -1)
-"""Signature of a file that may not be what the program read: no file has it."""
+UNSURE = (-2, -2, -2, -2)
+"""Signature of a file that may not be what the program read: no file has it, whether it can be asked or not."""
 _NO_FILES = ("/proc/", "/sys/", "/dev/")
 _CLOCK_REALTIME_COARSE = 5
 _LONGEST_TICK = 20_000_000
@@ -37,10 +37,13 @@ class Used:
     seen, and every snapshot that used it counts as stale.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        """`tell` is called for each of them before it is used."""
+        self._tell = tell
         self.files: list[tuple[str, Signature | None]] = []
         self._known: set[str] = set()
         self._modules: dict[str, int] = {}
+        self._made: set[str] = set()
         self._collected = 0
         """When modules were collected last, by `now`."""
         self.overflowed = False
@@ -50,12 +53,16 @@ class Used:
         """Something of the program is about to use that file, or has begun to after `since` (see `now`); True: for the
         first time."""
         path = absolute(path)
-        return self._is_new(path) and self._add(path, seen(path, since))
+        if not self._is_new(path):
+            return False
+        self._tell(path)
+        return self._add(path, seen(path, since))
 
     def add_as(self, path: str, was: Signature | None) -> None:
         """It was used, and was this."""
         path = absolute(path)
         if self._is_new(path):
+            self._tell(path)
             self._add(path, was)
 
     def _is_new(self, path: str) -> bool:
@@ -69,9 +76,18 @@ class Used:
         self.files.append((path, was))
         return True
 
-    def was_there(self) -> bool:
-        """The file that was added last: was there one?"""
-        return self.files[-1][1] is not None
+    def make(self, path: str) -> None:
+        """The program may be about to make that file or folder."""
+        if len(self._made) < MOST:
+            self._made.add(absolute(path))
+        else:
+            self.overflowed = True
+
+    def made(self) -> list[str]:
+        """What it has made of late (since the last call) and not removed again. A program that ends may clean up, and
+        one that is resumed would miss it."""
+        made, self._made = self._made, set()
+        return [path for path in made if not path.startswith(_NO_FILES) and is_there(path)]
 
     def collect(self, but: Collection[str]) -> None:
         """Add the files of the modules that came since the last time, without those that are told of otherwise. Most
@@ -122,6 +138,15 @@ def seen(path: str, since: int = NEVER) -> Signature | None:
         if signature_of(path) != was:
             return UNSURE
     return UNSURE if was[1] >= since else was
+
+
+def is_there(path: str) -> bool:
+    """Is there a file, a folder or a link of that name?"""
+    try:
+        lstat(path)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def absolute(path: str) -> str:

@@ -24,8 +24,10 @@ class Touched(NamedTuple):
     """When the program was last started, for certain."""
     was_opened: bool
     """The program was seen to read it, at any time."""
+    cold: str = ""
+    """The pattern by which somebody wants a new start."""
     by_itself: bool = True
-    """It did so itself, not only by a child process."""
+    """If it was opened: not only by a child process of the program."""
 
 
 class Known(NamedTuple):
@@ -35,8 +37,10 @@ class Known(NamedTuple):
     """What it and all above it used."""
     in_progress: Collection[str] = ()
     """Files of which it has run only the beginning; it looks at them itself before it resumes."""
-    ran: bool = False
-    """It has had child processes, and nobody saw what they read."""
+    missing: str = ""
+    """A file or folder that it, or one above it, made, and that is gone: removed as the program ended."""
+    alone: bool = True
+    """Neither it nor one above it had child processes, of whose use of files nobody tells."""
 
 
 class Decision(NamedTuple):
@@ -61,23 +65,26 @@ def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collecti
         if reason:
             return Decision((), reason, path)
     changed = {*burst, *stale}
-    strangers = [path for path, touched in burst.items() if not touched.by_itself]
+    unused = [position for position, snapshot in enumerate(chain) if not any(path in snapshot.used for path in changed)]
+    unseen = next((path for path, touched in burst.items() if not (touched.was_opened and touched.by_itself)), "")
     candidates = [
-        position
-        for position, snapshot in enumerate(chain)
-        if not any(path in snapshot.used for path in changed) and not (strangers and snapshot.ran)
+        position for position in unused if not chain[position].missing and not (unseen and not chain[position].alone)
     ]
-    if candidates:
-        return Decision(tuple(reversed(candidates)), "")
-    for path in changed:
-        if path in chain[0].used:
-            return Decision((), "{} was used before the first snapshot", path)
-    return Decision((), "{} may have been read by a child process of the program", strangers[0])
+    if not candidates and unused and not chain[unused[0]].missing:
+        return Decision((), "a child of the program may have used {}", unseen)
+    if not candidates and unused:
+        return Decision((), "the program made {}, and removed it again", chain[unused[0]].missing)
+    if not candidates:
+        first = next(path for path in changed if path in chain[0].used)
+        return Decision((), "{} was used before the first snapshot", first)
+    return Decision(tuple(reversed(candidates)), "")
 
 
 def _invisible(path: str, touched: Touched) -> str:
     """Why nobody can say who has used that change; empty: it can be seen."""
     name = path.rpartition("/")[2]
+    if touched.cold:
+        return f"{{}} is one of --cold {touched.cold}"
     if not touched.is_there:
         return "{} is gone"
     if not touched.was_there:
