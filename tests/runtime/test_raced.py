@@ -121,6 +121,19 @@ def _untold(path: str) -> None:
     """Nobody hears what is used."""
 
 
+@pytest.mark.slow
+def test_a_module_that_does_not_compile_was_used_all_the_same(program: Stage, python: str) -> None:
+    """The program may go on without it, and would not if it did."""
+    program.write("leaf.py", "(\n")
+    program.write("slow.py", SLOW)
+    program.write("last.py", "")
+    program.write("app.py", "try:\n    import leaf\nexcept SyntaxError:\n    import slow, last\n")
+    program.start("app.py", python=python, hot={"leaf.py": 0})
+    assert program.ended() == 0, program.last_words()
+
+    assert told(program, "leaf.py") == signature_of(str(program.folder / "leaf.py"))
+
+
 class Resumed:
     """A program that is resumed at each point, after something has happened."""
 
@@ -175,7 +188,7 @@ def test_whether_a_file_can_be_gone_on_with(tmp_path: Path, text: str | None, wh
     """An annotation further below makes its dictionary at the top."""
     path = tmp_path / "m.py"
     path.write_text("x = 1\nimport os\ny = 1\n")
-    begun = stepwise.Begun(str(path))
+    begun = stepwise.Begun(str(path), None)
     begun.runs(begun.steps.steps[0])
     if text is None:
         path.unlink()

@@ -174,7 +174,7 @@ def test_one_that_froze_as_it_was_being_ended_is_no_accident(warm: WarmRunner) -
     root.send("emptied", 1, 0)
 
     assert warm.read() == [Emptied(1, 0)]
-    assert warm.deadline() is None
+    assert warm._suspect_at is None
     root.close()
 
 
@@ -185,7 +185,7 @@ def test_an_accident_is_looked_into(warm: WarmRunner) -> None:
     other.close()
     warm.read()
 
-    assert warm.deadline() is not None
+    assert warm._suspect_at is not None
     root.close()
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from .program import Program
     from .statements import Step
+    from .used import Signature
 
 
 _DEPTH_IN_RUNPY = 5
@@ -30,10 +31,10 @@ class Begun:
     """A file that is being run in steps."""
 
     @unseen
-    def __init__(self, path: str) -> None:
-        """OSError, SyntaxError, ValueError: as running it would raise."""
+    def __init__(self, path: str, was: Signature | None) -> None:
+        """`was`: what it is, see used.seen. OSError, SyntaxError, ValueError: as running it would raise."""
         self.path = path
-        self.was = seen(path)
+        self.was = was
         """What it was when it was read last."""
         self.steps = _call_with_frames_removed(Steps, content(path), path)
         self.prefix = b""
@@ -76,13 +77,14 @@ class Loader(SourceFileLoader):
         self.leave(module)
         run(self._program, self.path, module.__dict__)
 
+    @unseen
     def get_code(self, fullname: str) -> CodeType | None:
         """Part of importlib.abc.InspectLoader: runpy asks for the code of what is to be the main program."""
         if _is_asked_by_runpy():
             from . import main
 
             return main.code_of(self._program, self)
-        return super().get_code(fullname)
+        return SourceFileLoader.get_code(self, fullname)
 
     def leave(self, module: ModuleType) -> None:
         """Have it the loader that it would have without us."""
@@ -108,7 +110,12 @@ def _is_asked_by_runpy() -> bool:
 def run(program: Program, path: str, names: dict[str, Any]) -> None:
     """Execute that file in these names, as exec(compile(...)) would."""
     program.telling.uses(path)
-    begun = Begun(path)
+    was = seen(path)
+    try:
+        begun = Begun(path, was)
+    except BaseException:  # it was used all the same: who caught that goes on otherwise once it compiles
+        program.used.add_as(path, was)
+        raise
     before = program.resumed
     place = flags = 0
     if begun.steps.annotates:
