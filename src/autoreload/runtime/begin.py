@@ -19,9 +19,17 @@ def begin(told: str) -> None:
     try:
         parts = loads(bytes.fromhex(told))
         if "warm" in parts:
-            _warm(parts["warm"], os.getppid() == parts["guard"])
+            _warm(parts["warm"], _is_command(os.getppid(), parts["guard"]))
     except Exception:
         return
+
+
+def _is_command(parent: int, guard: int) -> bool:
+    if parent == guard:
+        return True
+    from .wrapper import stands_between
+
+    return stands_between(parent, guard)
 
 
 def _warm(told: dict[str, Any], is_command: bool) -> None:
@@ -63,6 +71,6 @@ def _unfit(told: dict[str, Any]) -> str:
         return "this Python is free-threaded"
     if os.geteuid() != told["user"]:
         return "it runs as another user"
-    if told["strict"] and faults:
+    if told["strict"] and faults != told.get("before", {"faults": 0})["faults"]:
         return "other programs ran before Python did"
     return ""

@@ -112,9 +112,18 @@ def pending(descriptor: int) -> list[tuple[int, int]]:
     return found
 
 
+_open = posix.open
+"""Before anybody replaced it, see opened.py."""
+
+
+def open_read_only(path: str) -> int:
+    """A descriptor of that file, and nobody takes note of it."""
+    return _open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+
+
 def content(path: str) -> bytes:
     """What a file of /proc holds, or any other. `open` may be somebody else's by now. OSError: it cannot be read."""
-    descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    descriptor = open_read_only(path)
     try:
         parts: list[bytes] = []
         while True:
@@ -127,7 +136,8 @@ def content(path: str) -> bytes:
 
 
 def faults_of_children() -> int:
-    """Minor page faults of the children that were waited for: 0 if there were none. See proc(5), /proc/PID/stat."""
+    """Minor page faults of the children that were waited for: 0 if there were none. See proc(5), /proc/PID/stat.
+    exec keeps it."""
     return int(content("/proc/self/stat").rpartition(b")")[2].split()[_CHILD_FAULTS])
 
 

@@ -6,7 +6,7 @@ import _thread
 import os
 from time import monotonic
 
-from . import native, opened, refusals
+from . import native, opened, refusals, successor
 from .kernel import faults_of_children
 from .protocol import note
 from .snapshot import take
@@ -30,6 +30,7 @@ class Program:
     """What is known of it, in each of its processes: a fork copies it."""
 
     def __init__(self, told: dict[str, Any]) -> None:
+        self.terms = told
         self.address: bytes = told["address"]
         self.signal: int = told["signal"]
         """That asks it to end."""
@@ -52,13 +53,16 @@ class Program:
         """How many of the used paths they have told."""
         self.began = monotonic()
         """When it would have begun, had it never been frozen."""
-        self._pid = os.getpid()
+        self.pid = os.getpid()
+        """Of the program; what it forks is another one, and none of our business."""
         self._user = os.geteuid()
         self._main = _thread.get_ident()
         self._looked = self.began
         self._busy = False
         self._told: set[str] = set()
         self._faults = faults_of_children()
+        if "before" in told:
+            successor.take_over(self, told["before"])
 
     def learn(self, told: dict[str, Any]) -> None:
         """Take over what the tool knows by now."""
@@ -70,12 +74,13 @@ class Program:
         return faults_of_children() == self._faults
 
     def watch(self) -> None:
-        """From now on, see which files are opened."""
+        """From now on, see which files are opened, and what is executed in the place of the program."""
         opened.watch(self._opened, self._made)
+        successor.watch(self)
 
     def here(self) -> bool:
         """Is this the process, and the thread, that snapshots can be taken of?"""
-        return not self._busy and _thread.get_ident() == self._main and os.getpid() == self._pid
+        return not self._busy and _thread.get_ident() == self._main and os.getpid() == self.pid
 
     def due(self) -> bool:
         """Has enough been done since the last snapshot?"""
@@ -131,5 +136,5 @@ class Program:
         """This is another process now, and still the program."""
         self.telling.forked()
         self._faults = 0
-        self._pid = os.getpid()
+        self.pid = os.getpid()
         self._main = _thread.get_ident()

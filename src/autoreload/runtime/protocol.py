@@ -11,6 +11,7 @@ so marshal is safe enough, and json would cost an import.
 from __future__ import annotations
 
 import _socket
+import os
 from errno import EPERM
 from marshal import dumps, loads
 from posix import geteuid
@@ -28,6 +29,19 @@ NOTES = b".notes"
 """Follows the address of the stream in that of the datagrams."""
 LATE_NOTES = b".late"
 """And in that of notes by stream: who waits there is in nobody's way."""
+VARIABLE = b"AUTORELOAD_RUNTIME"
+"""Of the environment: what PYTHONPATH was, and what the runtime is told."""
+_INJECT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject")
+
+
+def injected(before: bytes | None, parts: dict[str, Any]) -> dict[bytes, bytes]:
+    """What lets the runtime into a program. `before`: PYTHONPATH without us. `parts`: what each of its parts is told,
+    and as `guard` the pid of the parent that the program will have."""
+    kind = "unset" if before is None else "set" if before else "empty"
+    return {
+        b"PYTHONPATH": os.fsencode(_INJECT) + (b":" + before if before else b""),
+        VARIABLE: f"{kind} {dumps(parts, FORMAT).hex()}".encode(),
+    }
 
 
 def encode(message: tuple[Any, ...]) -> bytes:
