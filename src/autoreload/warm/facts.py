@@ -48,7 +48,7 @@ class Facts:
             return Decision((), "")
         if not chain.snapshots:
             why, path = next(iter(self._refusals or chain.refusals), ("", ""))
-            return Decision((), f"no snapshot: {why}" if why else "no CPython 3.9 to 3.13 was seen to start", path)
+            return Decision((), f"no snapshot: {why}" if why else "no CPython 3.9 to 3.14 was seen to start", path)
         if self.disk.inode(self._directory) != self._inode:
             return Decision((), "the start directory is another one")
         if chain.overflowed:
