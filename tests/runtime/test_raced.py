@@ -216,6 +216,18 @@ def test_no_snapshot_of_what_cannot_be_read_again(program: Stage, python: str, w
 
 
 @pytest.mark.slow
+def test_no_snapshot_where_what_is_opened_cannot_be_seen(program: Stage) -> None:
+    """Its warnings name the caller of `open`, so nothing may stand in for that."""
+    program.write("source.py", "print('done', flush=True)\n")
+    program.start("-X", "warn_default_encoding", "source.py")
+
+    program.wait_for("done")
+    program.process.wait()
+    program.hear(1.0)
+    assert program.notes == [("refused", "-X warn_default_encoding hides what is opened", "")]
+
+
+@pytest.mark.slow
 def test_what_site_reads_counts_where_it_is(program: Stage) -> None:
     """A .pth file that is edited in its place does not change the time of its folder."""
     site = program.folder / "lib" / "site-packages"
