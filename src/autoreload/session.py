@@ -330,7 +330,8 @@ class Session:
                 self._slow_stop_at = None
                 self._handle(life.Emptied(event.token), now)
             elif isinstance(event, events.Restarted):
-                self._report.how(event.warm, event.what, event.path, event.seconds, self._job.settings.explain)
+                explain = self._job.settings.explain
+                self._report.how(event.warm, event.what, event.path, event.seconds, explain, event.lasting)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)
                 self._handle(life.Stuck(), now)

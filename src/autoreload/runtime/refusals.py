@@ -8,6 +8,7 @@ from __future__ import annotations
 import _socket
 import _thread
 import posix
+import sys
 
 from . import loop, native
 from .kernel import content
@@ -32,6 +33,8 @@ def reason(main_thread: int, user: int) -> str:
         return "it is loaded in a thread"
     if _thread._count() > 0:
         return "a thread is running"
+    if sys.gettrace() is not None:
+        return "it is traced, by a debugger or a coverage tool"
     if posix.geteuid() != user:
         return "it changed its user"
     try:
