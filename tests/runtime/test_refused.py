@@ -83,7 +83,11 @@ def test_a_snapshot_beside(program: Stage, what: str) -> None:
     """Control: what is no obstacle."""
     start(program, ACCEPTED[what])
 
-    eventually(lambda: program.hear() or [one for one in program.chain() if one.facts["path"].endswith("leaf.py")])
+    def there() -> bool:
+        program.hear()
+        return any(snapshot.facts["path"].endswith("leaf.py") for snapshot in program.chain())
+
+    eventually(there)
 
 
 def test_no_snapshot_of_what_a_thread_imports(program: Stage) -> None:

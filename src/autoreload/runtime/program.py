@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
 import os
+from _thread import get_ident
 from time import monotonic
 
 from . import native, opened, refusals, successor
@@ -53,7 +53,7 @@ class Program:
         self.pid = os.getpid()
         """Of the program; what it forks is another one, and none of our business."""
         self._user = os.geteuid()
-        self._main = _thread.get_ident()
+        self._main = get_ident()
         self._looked = self.began
         self._busy = False
         self._told: set[str] = set()
@@ -72,7 +72,7 @@ class Program:
 
     def here(self) -> bool:
         """Is this the process, and the thread, that snapshots can be taken of?"""
-        return not self._busy and _thread.get_ident() == self._main and os.getpid() == self.pid
+        return not self._busy and get_ident() == self._main and os.getpid() == self.pid
 
     def due(self) -> bool:
         """Has enough been done since the last snapshot?"""
@@ -127,4 +127,4 @@ class Program:
     def forked(self) -> None:
         """This is another process now, and still the program."""
         self.pid = os.getpid()
-        self._main = _thread.get_ident()
+        self._main = get_ident()
