@@ -226,3 +226,31 @@ for number in range(9):
         assert program.answer(snapshot, "refused") == told
     else:
         assert program.answer(snapshot, "resumed")
+
+
+@pytest.mark.slow
+def test_what_is_to_be_unique_is_so_in_each_resumed_program(program: Stage) -> None:
+    """Whoever has drawn numbers before the snapshot draws others after it."""
+    program.write("slow.py", SLOW)
+    program.write("leaf.py", "value = 1\n")
+    program.write(
+        "app.py",
+        """
+import os, random, secrets, tempfile, uuid
+def draw():
+    generators = random.random, random.SystemRandom().random, uuid.uuid1, uuid.uuid4, secrets.token_hex
+    return [str(generator()) for generator in generators] + [tempfile.mktemp(), os.urandom(8).hex()]
+draw()
+import slow, leaf
+print(*draw(), sep="\\n", flush=True)
+""",
+    )
+    program.start("app.py")
+    assert program.ended() == 0
+    for _ in range(2):
+        program.resume(program.before("leaf.py"))
+        assert program.ended() == 0
+
+    drawn = program.last_words()
+
+    assert len(drawn) == len({*drawn}) == 3 * 7
