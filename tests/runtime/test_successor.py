@@ -16,13 +16,14 @@ print(ours, sys.path, os.environ.get("A"), flush=True)
 import slow, leaf
 print("up", leaf.value, flush=True)
 """
+NAMED = "folder, name = os.path.split(sys.executable)\nos.environ['PATH'] = folder\n"
 WAYS = {
     "execv": "os.execv(sys.executable, [sys.executable, 'app.py'])",
     "execve": "os.execve(sys.executable, [sys.executable, 'app.py'], {**os.environ, 'A': '1'})",
     "execve by names": "os.execve(path=sys.executable, argv=[sys.executable, 'app.py'], env=dict(os.environ))",
     "execve of bytes": "os.execve(sys.executable, [sys.executable, 'app.py'], {**os.environb, b'PYTHONPATH': b'x:y'})",
-    "execvp": "os.execvp('python3', ['python3', 'app.py'])",
-    "execlpe": "os.execlpe('python3', 'python3', 'app.py', {**os.environ, 'A': '1', 'PYTHONPATH': ''})",
+    "execvp": f"{NAMED}os.execvp(name, [name, 'app.py'])",
+    "execlpe": f"{NAMED}os.execlpe(name, name, 'app.py', {{**os.environ, 'A': '1', 'PYTHONPATH': ''}})",
     "a shell that executes": "os.execv('/bin/sh', ['sh', '-c', 'A=2; exec ' + sys.executable + ' app.py'])",
     "env": "os.execvp('env', ['env', 'A=3', sys.executable, 'app.py'])",
 }

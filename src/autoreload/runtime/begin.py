@@ -58,11 +58,10 @@ def _unfit(told: dict[str, Any]) -> str:
     """Why there can be no snapshots of this program; empty: there can."""
     try:
         from . import kernel
-        from .successor import waited
 
         os.close(kernel.process_descriptor(os.getpid()))
         os.close(kernel.signal_descriptor())
-        children = waited()
+        faults = kernel.faults_of_children()
         kernel.content("/proc/self/task/" + str(os.getpid()) + "/children")
     except ImportError:
         return "this Python has no _ctypes"
@@ -75,6 +74,6 @@ def _unfit(told: dict[str, Any]) -> str:
         return f"Python is embedded in {program}"
     if os.geteuid() != told["user"]:
         return "it runs as another user"
-    if told["strict"] and children != told.get("before", {"waited": 0})["waited"]:
+    if told["strict"] and faults != told.get("before", {"faults": 0})["faults"]:
         return "other programs ran before Python did"
     return ""

@@ -39,7 +39,10 @@ def _source(path: str) -> str:
     try:
         return source_from_cache(path)
     except (NotImplementedError, ValueError):
-        return path
+        pass
+    folder, cache, name = path.rpartition("/__pycache__/")
+    # By whom it was made, only its loader knows (pytest's has names of its own), but from what can be guessed.
+    return f"{folder}/{name.partition('.')[0]}.py" if cache else path
 
 
 def _path(file: Any) -> str:

@@ -27,6 +27,8 @@ _PART = 1 << 16
 _INT = 4
 NOTES = b".notes"
 """Follows the address of the stream in that of the datagrams."""
+LATE_NOTES = b".late"
+"""And in that of notes by stream: who waits there is in nobody's way."""
 VARIABLE = b"AUTORELOAD_RUNTIME"
 """Of the environment: what PYTHONPATH was, and what the runtime is told."""
 _INJECT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject")
@@ -118,6 +120,22 @@ def is_same_user(socket: _socket.socket) -> bool:
     """Is the other side of a stream a process of our own user?"""
     credentials = socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 3 * _INT)  # struct ucred: pid, uid, gid
     return int.from_bytes(credentials[_INT : 2 * _INT], byteorder) == geteuid()
+
+
+def note_by_stream(address: bytes, *message: Any) -> bool:
+    """The same where a datagram finds no room: of those there may be few in the queue (net.unix.max_dgram_qlen)."""
+    try:
+        socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        socket.connect(address + LATE_NOTES)
+        socket.sendall(encode(message))
+    except OSError:
+        return False
+    finally:
+        socket.close()
+    return True
 
 
 def note(address: bytes, *message: Any) -> bool:

@@ -58,6 +58,7 @@ def _take(program: Program, kind: str, path: str) -> str:
         kept = Kept()
         made = program.used.made()
         age = monotonic() - program.began
+        alone = program.was_alone()
         kernel.inherit_orphans(True)
         subreaper = True
         child = native.fork()
@@ -71,7 +72,7 @@ def _take(program: Program, kind: str, path: str) -> str:
             kept.freeze()
             os.close(spare)
             frozen = Frozen(program, child, control, listener, up, signals)
-            frozen.tell(kind, path, age, signed(program.used.paths[program.sent :]), made)
+            frozen.tell(kind, path, age, signed(program.used.paths[program.sent :]), made, alone)
             frozen.until_resumed()  # returns in a new child
         except BaseException:
             os._exit(1)  # it must never go on as a second program

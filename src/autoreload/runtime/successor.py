@@ -12,7 +12,7 @@ from errno import E2BIG
 from time import monotonic
 
 from .builtin import stand_in
-from .kernel import content
+from .kernel import faults_of_children
 from .protocol import VARIABLE, injected
 
 TYPE_CHECKING = False
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 
 _LARGEST = 100_000
 """Bytes in a variable of the environment; the kernel takes 128 KiB (execve(2))."""
-_COMPLETED = 8
-"""Field of /proc/self/stat after the name: minor faults of children that were waited for. exec keeps it."""
-
-
-def waited() -> int:
-    """Grows with each child that this process waits for, whatever it was before it executed this program."""
-    return int(content("/proc/self/stat").rpartition(b")")[2].split()[_COMPLETED])
 
 
 def watch(program: Program) -> None:
@@ -100,7 +93,7 @@ def _told(program: Program) -> dict[str, Any]:
         "hot": program.hot,
         "strict": True,
         "before": {
-            "waited": waited(),
+            "faults": faults_of_children(),
             "depth": program.depth,
             "lines": program.lines,
             "age": monotonic() - program.began,

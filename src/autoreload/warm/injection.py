@@ -23,6 +23,8 @@ class Terms(NamedTuple):
     """The command is a shell script: what it ran before Python would not be run again."""
     spacing: float = SPACING
     """Seconds of the program's work between two snapshots."""
+    memory: int | None = None
+    """Bytes that the snapshots may take; None: a share of what is free."""
 
     def told(self, address: bytes, hot: Mapping[str, int]) -> dict[str, Any]:
         """The same for the runtime. `address`: where the tool listens. `hot`: files edited of late, and where."""
