@@ -42,6 +42,8 @@ class Report:
         self._level = level
         self._base = base.rstrip("/") + "/"
         self._dropped = 0
+        self._has_no_snapshots = False
+        """Has it been said that all restarts are cold?"""
         self._is_terminal = os.isatty(fd) and environ.get("TERM", "dumb") != "dumb"
         self._colours = (self._is_terminal and not environ.get("NO_COLOR")) or bool(environ.get("FORCE_COLOR"))
 
@@ -69,14 +71,17 @@ class Report:
         elif cause is Cause.GUARD:
             self._line(Level.ATTENTION, "The process that guards the command was killed, restart process")
 
-    def how(self, warm: bool, what: str, path: str, seconds: float, explain: bool) -> None:
-        """How the restart is made; `what` and `path` as in `events.Restarted`."""
+    def how(self, warm: bool, what: str, path: str, seconds: float, explain: bool, lasting: bool) -> None:
+        """How the restart is made; as in `events.Restarted`."""
         name = self._shown(path)
         if warm:
             place = f"{what} {name}" if path else "the start of the program"
             self._line(Level.DETAIL, f"Warm restart from {place}, resumed in {_seconds(seconds)}")
         else:
-            self._line(Level.ATTENTION if explain else Level.DETAIL, f"Cold restart: {what.replace('{}', name)}")
+            is_news = lasting and not self._has_no_snapshots
+            self._has_no_snapshots |= lasting
+            level = Level.ATTENTION if explain else Level.ROUTINE if is_news else Level.DETAIL
+            self._line(level, f"Cold restart: {what.replace('{}', name)}")
 
     def not_up(self, seconds: float) -> None:
         """A resumed program is stuck."""

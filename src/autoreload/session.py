@@ -347,7 +347,8 @@ class Session:
                 self._slow_stop_at = None
                 self._handle(life.Emptied(event.token), now)
             elif isinstance(event, events.Restarted):
-                self._report.how(event.warm, event.what, event.path, event.seconds, self._job.settings.explain)
+                explain = self._job.settings.explain
+                self._report.how(event.warm, event.what, event.path, event.seconds, explain, event.lasting)
             elif isinstance(event, events.Snapshots):
                 self._report.snapshots(*event)
             elif isinstance(event, events.NotUp):

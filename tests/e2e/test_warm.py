@@ -147,6 +147,24 @@ def test_a_python_that_lets_nobody_in_restarts_cold(project: Project) -> None:
         tool.end()
 
 
+@pytest.mark.parametrize("option", ["-I", "-E", "-S"])
+def test_one_line_says_that_python_lets_nobody_in(project: Project, option: str) -> None:
+    """At the first restart, and never again."""
+    write(project)
+    project.write("run.py", "import sys\nsys.path.insert(0, '.')\nimport app\n")
+    with autoreload(project, "--warm", sys.executable, option, "run.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        for number in (22, 333):
+            project.write("leaf.py", f"value = {number}\n")
+            wait_for(project, f"up {number}")
+        tool.end()
+    told = [line for line in tool.lines() if "Cold" in line]
+    assert told == [
+        "Cold restart: no CPython 3.9 to 3.13 was seen to start (its options -E, -I and -S keep snapshots out)"
+    ]
+
+
 def test_another_command_is_left_alone(project: Project) -> None:
     """A shell with a Python in it: what it does next would not be done again."""
     write(project)

@@ -68,6 +68,8 @@ class Restarted(NamedTuple):
     path: str
     seconds: float
     """How long it took to resume."""
+    lasting: bool = False
+    """Of a cold one: will the next be cold for the same reason?"""
 
 
 class NotUp(NamedTuple):

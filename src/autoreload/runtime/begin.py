@@ -68,6 +68,9 @@ def _unfit(told: dict[str, Any]) -> str:
         return f"the kernel does not let a snapshot do its work ({error.strerror})"
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return "this Python is free-threaded"
+    program = os.path.basename(os.readlink("/proc/self/exe"))
+    if "python" not in program:
+        return f"Python is embedded in {program}"
     if os.geteuid() != told["user"]:
         return "it runs as another user"
     if told["strict"] and faults != told.get("before", {"faults": 0})["faults"]:

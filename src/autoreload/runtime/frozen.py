@@ -11,7 +11,7 @@ import os
 import select
 from time import monotonic
 
-from . import kernel, native
+from . import kernel, native, offsets
 from .below import Below, is_stopped, send
 from .protocol import Stream, is_same_user
 
@@ -56,6 +56,8 @@ else:
         valid_signals,
     )
 
+_poll = select.poll
+"""Before gevent or eventlet replaced it."""
 LOST_GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL when the tool is gone and cannot say how long."""
 _FROM_THE_KERNEL = 1
@@ -85,7 +87,8 @@ class Frozen:
         self._heir = 0
         self._handlers = _ignore_all() if native.count() > 1 else {}
         self._signals = signals
-        self._poll = select.poll()
+        self._files = offsets.named()
+        self._poll = _poll()
         self._main = kernel.process_descriptor(child)
         for source in (control, listener, self._signals, self._main):
             self._poll.register(source, select.POLLIN)
@@ -206,13 +209,21 @@ class Frozen:
 
     def _on_resume(self, told: dict[str, Any]) -> None:
         """End whatever is left below, at once, and go on from here."""
+        path, why = self._stands_against()
+        if why:
+            self._say("refused", path, why)
+            return
+        self._then, self._told = "resume", told
+        self._below.end(0, monotonic())
+
+    def _stands_against(self) -> tuple[str, str]:
+        """A file that cannot be gone on with, and why; empty: there is none."""
         for begun in self._program.in_progress:
             why = begun.renew()
             if why:
-                self._say("refused", begun.path, why)
-                return
-        self._then, self._told = "resume", told
-        self._below.end(0, monotonic())
+                return begun.path, why
+        path = offsets.replaced(self._files)
+        return path, "it was replaced while the program had it open" if path else ""
 
     def _on_signal(self, number: int) -> None:
         self._relay(number)

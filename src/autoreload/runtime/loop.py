@@ -7,6 +7,7 @@ is running.
 
 from __future__ import annotations
 
+import select
 import sys
 
 TYPE_CHECKING = False
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 else:
     from _signal import set_wakeup_fd
+
+_epoll = select.epoll
+"""Before somebody replaced it."""
 
 
 def running() -> Any:
@@ -73,8 +77,6 @@ class Saved:
 
     def give_back(self) -> None:
         """In a child."""
-        import select
-
         loop, selector = self._loop, self._loop._selector
         sys.modules["asyncio.events"]._set_running_loop(loop)
         if self._local is not None:
@@ -86,7 +88,7 @@ class Saved:
         loop._ssock.close()
         loop._csock.close()
         loop._internal_fds -= 1
-        old, selector._selector = selector._selector, select.epoll()
+        old, selector._selector = selector._selector, _epoll()
         old.close()
         for key in selector.get_map().values():
             selector._selector.register(key.fd, _mask(key.events))

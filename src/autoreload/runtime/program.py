@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
 import os
+from _thread import get_ident
 from time import monotonic
 
 from . import native, opened, refusals, successor
@@ -60,7 +60,7 @@ class Program:
         self.pid = os.getpid()
         """Of the program; what it forks is another one, and none of our business."""
         self._user = os.geteuid()
-        self._main = _thread.get_ident()
+        self._main = get_ident()
         self._looked = self.began
         self._busy = False
         self._told: set[str] = set()
@@ -86,7 +86,7 @@ class Program:
 
     def here(self) -> bool:
         """Is this the process, and the thread, that snapshots can be taken of?"""
-        return not self._busy and _thread.get_ident() == self._main and os.getpid() == self.pid
+        return not self._busy and get_ident() == self._main and os.getpid() == self.pid
 
     def due(self) -> bool:
         """Has enough been done since the last snapshot?"""
@@ -108,7 +108,7 @@ class Program:
 
     def _is_ours(self) -> bool:
         """Is that our own doing, for a snapshot?"""
-        return self._busy and _thread.get_ident() == self._main
+        return self._busy and get_ident() == self._main
 
     def point(self, kind: str, path: str, hot: bool = False) -> None:
         """A snapshot may be taken here. Returns in the process that goes on, or, later, in one that was resumed."""
@@ -147,4 +147,4 @@ class Program:
         self.telling.forked()
         self._faults, self.alone_before = 0, True
         self.pid = os.getpid()
-        self._main = _thread.get_ident()
+        self._main = get_ident()

@@ -51,6 +51,8 @@ class Decision(NamedTuple):
     reason: str
     """Why it has to be cold: `{}` stands for `path`. Empty if it need not."""
     path: str = ""
+    lasting: bool = False
+    """Will it be so the next time too?"""
 
 
 def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collection[str]) -> Decision:

@@ -9,6 +9,8 @@ from autoreload.warm.decide import SOURCE, Decision, Touched, decide
 from autoreload.warm.disk import Disk
 from autoreload.warm.hot import LARGEST, Hot
 
+_NOT_SEEN = "no CPython 3.9 to 3.14 was seen to start (its options -E, -I and -S keep snapshots out)"
+
 
 class Facts:
     """Remembers from start to start what it has to."""
@@ -48,7 +50,7 @@ class Facts:
             return Decision((), "")
         if not chain.snapshots:
             why, path = next(iter(self._refusals or chain.refusals), ("", ""))
-            return Decision((), f"no snapshot: {why}" if why else "no CPython 3.9 to 3.14 was seen to start", path)
+            return Decision((), f"no snapshot: {why}" if why else _NOT_SEEN, path, lasting=True)
         if self.disk.inode(self._directory) != self._inode:
             return Decision((), "the start directory is another one")
         if chain.overflowed:

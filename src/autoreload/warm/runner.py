@@ -195,7 +195,7 @@ class WarmRunner:
         self._runner.start(self._run, environ=environ)
         if not decision.reason:
             return []
-        return [Restarted(self._run, False, decision.reason, decision.path, 0.0)]
+        return [Restarted(self._run, False, decision.reason, decision.path, 0.0, decision.lasting)]
 
     # -- resume --------------------------------------------------------------------------------------------------------
     def _resume(self, candidates: list[Snapshot]) -> None:
