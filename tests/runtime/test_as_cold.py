@@ -85,6 +85,11 @@ CASES = {
         "print(os.open in os.supports_dir_fd, os.open.__name__, callable(open), open.__doc__ == io.open.__doc__)\n"
         "import copy, pickle\nprint(copy.deepcopy(open) is open, pickle.loads(pickle.dumps(open)) is open)",
     ),
+    "a file that is read on": (
+        "open('lines', 'w').write('1\\n2\\n3\\n')\nimport os\nf = open('lines', buffering=1)\n"
+        "low = os.open('lines', 0)\nprint(os.read(low, 2))",
+        "print(f.read(), os.read(low, 9))",
+    ),
     "an error of open": ("", "try:\n    open('nowhere')\nexcept OSError as error:\n    print(repr(error))"),
     "a tree that is removed": (
         "import os, shutil",

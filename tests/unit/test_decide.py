@@ -60,6 +60,14 @@ def test_a_module_that_was_never_opened_as_data_is_no_riddle() -> None:
     assert decide(CHAIN, {"/z.py": SEEN._replace(was_opened=False)}, ()).candidates == (2, 1, 0)
 
 
+def test_a_snapshot_does_not_serve_if_what_it_made_is_gone() -> None:
+    """A temporary folder that the program removed as it ended."""
+    chain = [CHAIN[0], CHAIN[1]._replace(missing="/tmp/x"), CHAIN[2]._replace(missing="/tmp/x")]
+
+    assert decide(chain, {"/z.py": SEEN}, ()).candidates == (0,)
+    assert decide(chain[1:], {"/z.py": SEEN}, ()) == Decision((), "the program made {}, and removed it again", "/tmp/x")
+
+
 def test_without_snapshots_it_is_cold() -> None:
     """As in a program that refuses them all."""
     assert decide([], {"/z.py": SEEN}, ()).candidates == ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import loop
+from . import loop, offsets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Kept:
         self._generator: Any = getattr(sys.modules.get("random"), "_inst", None)
         self._random = self._generator.getstate() if self._generator is not None else None
         self._loop = loop.save()
+        self._offsets = offsets.save()
 
     def freeze(self) -> None:
         """In the snapshot: nothing is to wake it up."""
@@ -43,6 +44,7 @@ class Kept:
         for which, delay, interval in self._timers:
             if delay:
                 setitimer(which, delay, interval)
+        offsets.give_back(self._offsets)
         if self._generator is not None:
             self._generator.setstate(self._random)
         if self._loop is not None:

@@ -1,4 +1,5 @@
-"""Which data files the program opens: `open` and its other names are replaced by something that takes note.
+"""Which data files the program opens, and what it makes: `open`, its other names and `os.mkdir` are replaced by
+something that takes note.
 
 Not by an audit hook: that is called for everything that happens, a million times in some programs, and cannot be
 removed. What replaces a function is no function itself, for that would become a method as an attribute of a class.
@@ -51,32 +52,52 @@ def _source(path: str) -> str:
         return path
 
 
-def watch(note: Callable[[str], None]) -> None:
-    """From now on tell `note` of each file that is opened to be read, by the name it is opened by."""
+def _path(file: Any) -> str:
+    """The name of what is opened; empty: it has none."""
+    kind = type(file)
+    if kind is str:
+        return str(file)
+    if kind is int or not (kind is bytes or hasattr(kind, "__fspath__")):
+        return ""
+    try:
+        return os.fsdecode(file)
+    except Exception:
+        return ""  # the function itself will say what is wrong with it
 
-    def path_of(file: Any) -> None:
-        kind = type(file)
-        if kind is not str:
-            if kind is int or not (kind is bytes or hasattr(kind, "__fspath__")):
-                return
-            try:
-                file = os.fsdecode(file)
-            except Exception:
-                return  # the function itself will say what is wrong with it
-        note(_source(file) if file.endswith(".pyc") else file)
+
+def watch(read: Callable[[str], None], made: Callable[[str], None]) -> None:
+    """From now on tell `read` of each file that is opened to be read, by the name it is opened by, and `made` of each
+    file or folder that may be made."""
 
     def opened(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         mode = arguments[1] if len(arguments) > 1 else named.get("mode", "r")
         if type(mode) is not str or "r" in mode or "+" in mode:
-            path_of(file)
+            read_as(file)
+        if type(mode) is str and "r" not in mode:
+            made_as(file)
 
     def opened_by_number(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         flags = arguments[1] if len(arguments) > 1 else named.get("flags", 0)
         if type(flags) is not int or flags & posix.O_ACCMODE != posix.O_WRONLY:
-            path_of(file)
+            read_as(file)
+        if type(flags) is int and flags & posix.O_CREAT:
+            made_as(file)
 
     def opened_as_code(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        path_of(file)
+        read_as(file)
+
+    def folder_made(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        made_as(file)
+
+    def read_as(file: Any) -> None:
+        path = _path(file)
+        if path:
+            read(_source(path) if path.endswith(".pyc") else path)
+
+    def made_as(file: Any) -> None:
+        path = _path(file)
+        if path:
+            made(path)
 
     if not getattr(sys.flags, "warn_default_encoding", 0):  # whose warnings name the caller of `open`
         replacement = Opener(builtins.open, opened)
@@ -88,8 +109,13 @@ def watch(note: Callable[[str], None]) -> None:
     code = Opener(_io.open_code, opened_as_code)
     _io.open_code = code
     io.open_code = code
-    low = Opener(os.open, opened_by_number)
+    os.open = _as_able(os.open, Opener(os.open, opened_by_number))
+    os.mkdir = _as_able(os.mkdir, Opener(os.mkdir, folder_made))
+
+
+def _as_able(function: Any, replacement: Any) -> Any:
+    """The replacement, which can do what `os` says of the function."""
     for functions in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
-        if os.open in functions:
-            functions.add(low)
-    os.open = low
+        if function in functions:
+            functions.add(replacement)
+    return replacement

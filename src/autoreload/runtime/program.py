@@ -63,7 +63,7 @@ class Program:
 
     def watch(self) -> None:
         """From now on, see which files are opened."""
-        opened.watch(self._opened)
+        opened.watch(self._opened, self._made)
 
     def here(self) -> bool:
         """Is this the process, and the thread, that snapshots can be taken of?"""
@@ -87,6 +87,10 @@ class Program:
         if self.used.add(path) and path.startswith(self._roots) and not path.endswith(".py"):
             note(self.address, "opened", path)
 
+    def _made(self, path: str) -> None:
+        if not self._busy:
+            self.used.make(path)
+
     def point(self, kind: str, path: str, hot: bool = False) -> None:
         """A snapshot may be taken here. Returns in the process that goes on, or, later, in one that was resumed."""
         if not self.here():
@@ -95,17 +99,21 @@ class Program:
         if monotonic() - self._looked < spacing and kind != "root":
             return
         self._busy = True
-        soon = False
+        why = ""
         try:
-            why = refusals.reason(self._main, self._user)
-            soon = why == native.BUSY
-            if not why:
-                why = take(self, kind, path)
+            why = self._take(kind, path)
             if why:
                 self._refused(why, path)
         finally:
             self._busy = False
-            self._looked = monotonic() - (self._spacing - _SOON if soon else 0.0)
+            self._looked = monotonic() - (self._spacing - _SOON if why == native.BUSY else 0.0)
+
+    def _take(self, kind: str, path: str) -> str:
+        """Take a snapshot; why there is none, empty if there is."""
+        try:
+            return refusals.reason(self._main, self._user) or take(self, kind, path)
+        except Exception as error:  # a fault of ours is not to be the program's
+            return f"it failed: {error!r}"
 
     def _refused(self, why: str, path: str) -> None:
         if why not in self._told and note(self.address, "refused", why, path):

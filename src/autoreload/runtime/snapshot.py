@@ -55,6 +55,7 @@ def _take(program: Program, kind: str, path: str) -> str:
         signals = kernel.signal_descriptor()
         spare = os.dup(signals)  # for what can be opened only after the fork
         kept = Kept()
+        made = program.used.made()
         age = monotonic() - program.began
         kernel.inherit_orphans(True)
         subreaper = True
@@ -69,7 +70,7 @@ def _take(program: Program, kind: str, path: str) -> str:
             kept.freeze()
             os.close(spare)
             frozen = Frozen(program, child, control, listener, up, signals)
-            frozen.tell(kind, path, age, signed(program.used.paths[program.sent :]))
+            frozen.tell(kind, path, age, signed(program.used.paths[program.sent :]), made)
             frozen.until_resumed()  # returns in a new child
         except BaseException:
             os._exit(1)  # it must never go on as a second program

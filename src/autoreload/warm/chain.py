@@ -170,6 +170,7 @@ class Chain:
         if snapshot.dropped and place < len(self.snapshots):
             # What it used, those below it have used as well.
             self.snapshots[place].facts["used"] |= snapshot.facts["used"]
+            self.snapshots[place].facts["made"] += snapshot.facts["made"]
 
     def _frozen(self, snapshot: Snapshot, facts: dict[str, Any]) -> None:
         self._new.remove(snapshot)
@@ -184,9 +185,11 @@ class Chain:
         """Of each snapshot, for the decision."""
         found: list[Known] = []
         used: set[str] = set()
+        missing = ""
         for snapshot in self.snapshots:
             used = used | snapshot.facts["used"]
-            found.append(Known(used, tuple(map(self.resolved, snapshot.facts["in_progress"]))))
+            missing = missing or next((path for path in snapshot.facts["made"] if not os.path.lexists(path)), "")
+            found.append(Known(used, tuple(map(self.resolved, snapshot.facts["in_progress"])), missing))
         return found
 
     def stale(self) -> set[str]:

@@ -33,6 +33,8 @@ class Known(NamedTuple):
     """What it and all above it used."""
     in_progress: Collection[str] = ()
     """Files of which it has run only the beginning; it looks at them itself before it resumes."""
+    missing: str = ""
+    """A file or folder that it, or one above it, made, and that is gone: removed as the program ended."""
 
 
 class Decision(NamedTuple):
@@ -57,9 +59,10 @@ def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collecti
         if reason:
             return Decision((), reason, path)
     changed = {*burst, *stale}
-    candidates = [
-        position for position, snapshot in enumerate(chain) if not any(path in snapshot.used for path in changed)
-    ]
+    unused = [position for position, snapshot in enumerate(chain) if not any(path in snapshot.used for path in changed)]
+    candidates = [position for position in unused if not chain[position].missing]
+    if not candidates and unused:
+        return Decision((), "the program made {}, and removed it again", chain[unused[0]].missing)
     if not candidates:
         first = next(path for path in changed if path in chain[0].used)
         return Decision((), "{} was used before the first snapshot", first)

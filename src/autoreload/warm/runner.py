@@ -188,6 +188,7 @@ class WarmRunner:
             return []
         kind, path = snapshot.where
         seconds = self._resuming.resumed(time.monotonic())
+        self._thin()  # what was begun may have had to wait
         return [Restarted(self._run, True, kind, path, seconds), Started(self._run, pid)]
 
     # -- what the snapshots tell ---------------------------------------------------------------------------------------
