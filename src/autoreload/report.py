@@ -69,14 +69,20 @@ class Report:
         elif cause is Cause.GUARD:
             self._line(Level.ATTENTION, "The process that guards the command was killed, restart process")
 
-    def how(self, warm: bool, what: str, path: str, seconds: float, explain: bool) -> None:
-        """How the restart is made; `what` and `path` as in `events.Restarted`."""
+    def how(self, warm: bool, what: str, path: str, seconds: float, was_prepared: bool, explain: bool) -> None:
+        """How the restart is made; all but `explain` as in `events.Restarted`."""
         name = self._shown(path)
         if warm:
             place = f"{what} {name}" if path else "the start of the program"
-            self._line(Level.DETAIL, f"Warm restart from {place}, resumed in {_seconds(seconds)}")
+            how = "prepared while the old process ended, released" if was_prepared else "resumed"
+            self._line(Level.DETAIL, f"Warm restart from {place}, {how} in {_seconds(seconds)}")
         else:
             self._line(Level.ATTENTION if explain else Level.DETAIL, f"Cold restart: {what.replace('{}', name)}")
+
+    def unprepared(self, why: str, path: str, explain: bool) -> None:
+        """The old process ends slowly, and nothing of the new one is done meanwhile."""
+        reason = f"{self._shown(path)}: {why}" if path else why
+        self._line(Level.ATTENTION if explain else Level.DETAIL, f"Nothing is prepared meanwhile: {reason}")
 
     def slow_stop(self, burst: Mapping[str, Kind], seconds: float) -> None:
         """The old process takes its time to end."""

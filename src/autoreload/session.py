@@ -45,6 +45,8 @@ FANOTIFY = "fanotify"
 FD_SETSIZE = 1024
 RECHECK = 0.5
 """A folder made just now may become a package in so many seconds."""
+PREPARE_AFTER = 0.04
+"""A stop that takes so long is used to prepare the next start, seconds: most commands have ended by then."""
 SLOW_STOP = 0.5
 """A stop that takes so long is told of before it is over, seconds."""
 
@@ -92,6 +94,9 @@ class Session:
         self._sources: set[str] = set()
         self._told: set[tuple[str, str]] = set()
         self._slow_stop_at: float | None = None
+        self._prepare_at: float | None = None
+        self._prepared_since: int | None = None
+        """When what may be started next began to read its files, in file time (ns); None: nothing is prepared."""
         self._recheck_at: float | None = None
         self._changed_at = 0.0
         self._found_at = 0
@@ -211,6 +216,7 @@ class Session:
             self._backend.deadline(),
             self._runner.deadline(),
             self._slow_stop_at,
+            self._prepare_at if self._may_prepare else None,
             self._recheck_at,
         )
         nearest = min((moment for moment in moments if moment is not None), default=None)
@@ -230,6 +236,8 @@ class Session:
             self._recheck_at = None
             if self._scope.recheck():
                 self._rejudge()
+        if self._may_prepare and _is_due(self._prepare_at, now):
+            self._prepare()
         if _is_due(self._slow_stop_at, now):
             self._slow_stop_at = None
             if not self._lifecycle.ending:
@@ -297,6 +305,8 @@ class Session:
                 self._found_at = file_time()
             self._habits.changed(path)
             self._debounce.add(change, now)
+            if self._prepared_since is not None:
+                self._prepare_at = now
         elif change.kind not in (Kind.OPENED, Kind.MODIFIED):
             self._explain(change, reason)
 
@@ -330,7 +340,9 @@ class Session:
                 self._slow_stop_at = None
                 self._handle(life.Emptied(event.token), now)
             elif isinstance(event, events.Restarted):
-                self._report.how(event.warm, event.what, event.path, event.seconds, self._job.settings.explain)
+                self._report.how(*event[1:], explain=self._job.settings.explain)
+            elif isinstance(event, events.Unprepared):
+                self._report.unprepared(event.why, event.path, self._job.settings.explain)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)
                 self._handle(life.Stuck(), now)
@@ -361,6 +373,7 @@ class Session:
             self._start(action, now)
         elif isinstance(action, life.Stop):
             self._slow_stop_at = now + SLOW_STOP
+            self._prepare_at = now + PREPARE_AFTER if self._job.settings.warm else None
             self._stopped = True
             self._runner.stop(action.token, action.signal, action.grace, action.from_terminal)
         elif isinstance(action, life.Kill):
@@ -400,11 +413,31 @@ class Session:
         self._report.restart(action.cause, burst, first=action.run == 1)
         self._learn(burst, now)
         self._remove_stale_bytecode()
-        changed = {path: self._content.was_there(path) if self._content is not None else None for path in burst}
+        changed = self._were_there(burst)
         if self._content is not None:
-            self._content.started(changed_from_now())
+            self._content.started(self._prepared_since or changed_from_now())
+        self._prepare_at = self._prepared_since = None
         self._loading.started(now)
         self._runner.start(action.run, changed if action.cause is life.Cause.CHANGE else None)
+
+    @property
+    def _may_prepare(self) -> bool:
+        """Is all that is missing for a start that the old tree is dead?"""
+        stopping = self._lifecycle.state is life.State.STOPPING and not self._lifecycle.ending
+        return stopping and self._checks.phase is Phase.SETTLED
+
+    def _prepare(self) -> None:
+        """The burst may still grow; then what is prepared is of no use, and this is done again."""
+        self._prepare_at = None
+        sources = set(self._sources)
+        self._remove_stale_bytecode()
+        self._sources = sources  # the old program may still write some
+        self._prepared_since = self._prepared_since or changed_from_now()
+        self._runner.prepare(self._were_there(self._debounce.changed()))
+
+    def _were_there(self, burst: Iterable[str]) -> dict[str, bool | None]:
+        """Which of these files were there at the last start."""
+        return {path: self._content.was_there(path) if self._content is not None else None for path in burst}
 
     def _learn(self, burst: Iterable[str], now: float) -> None:
         advice = self._habits.starting(tuple(burst), now)

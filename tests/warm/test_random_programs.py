@@ -145,7 +145,7 @@ def test_a_resumed_program_comes_to_what_a_new_one_does(data: st.DataObject) -> 
         for _ in range(draw(st.integers(1, 5))):
             changed = [change(draw, project) for _ in range(draw(st.sampled_from((1, 1, 1, 2))))]
             steps.append(", ".join(os.path.relpath(path, project.tree) for path in changed))
-            project.run(changed)
+            project.run(changed, prepared=draw(st.booleans()))
             compare(project, steps)
         COUNTS.extend(restart[1] for restart in project.how)
 

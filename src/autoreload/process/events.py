@@ -68,6 +68,16 @@ class Restarted(NamedTuple):
     path: str
     seconds: float
     """How long it took to resume."""
+    was_prepared: bool = False
+    """Had it been resumed before the old program ended?"""
 
 
-Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted
+class Unprepared(NamedTuple):
+    """The next program cannot be prepared while the present one ends."""
+
+    why: str
+    path: str
+    """Of the file that it is about; may be empty."""
+
+
+Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted | Unprepared

@@ -150,6 +150,9 @@ class Runner:
         return [GuardLost()]
 
     # -- requests ----------------------------------------------------------------------------------------------------
+    def prepare(self, changed: Mapping[str, bool | None]) -> None:
+        """Of a command that is always started anew, nothing can be done before the old one has ended."""
+
     def start(self, run: int, changed: object = None, environ: Mapping[bytes, bytes] | None = None) -> None:
         """Execute the command: `Started` or `Failed` answers. The tree has to be empty.
 

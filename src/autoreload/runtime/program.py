@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .gate import Gate
+
 SPACING_WHEN_HOT = 0.01
 """Seconds of the program's work between two snapshots, the second of which is for a file that was edited of late."""
 _NEVER_OURS = ("/site-packages/", "/dist-packages/", "/.git/", "/node_modules/", "/.venv/")
@@ -49,6 +51,8 @@ class Program:
         """How many of the used paths they have told."""
         self.began = monotonic()
         """When it would have begun, had it never been frozen."""
+        self.gate: Gate | None = None
+        """While it is prepared, and an older one ends."""
         self._pid = os.getpid()
         self._user = os.geteuid()
         self._main = _thread.get_ident()
@@ -98,6 +102,8 @@ class Program:
         spacing = min(SPACING_WHEN_HOT, self._spacing) if hot else self._spacing
         if monotonic() - self._looked < spacing and kind != "root":
             return
+        if self.gate is not None and not self._may_pass(self.gate, hot):
+            return
         self._busy = True
         why = ""
         try:
@@ -107,6 +113,13 @@ class Program:
         finally:
             self._busy = False
             self._looked = monotonic() - (self._spacing - _SOON if why == native.BUSY else 0.0)
+
+    def _may_pass(self, gate: Gate, hot: bool) -> bool:
+        """May a prepared program fork? A snapshot before a file that is being edited is worth waiting for, if much has
+        been done since the last one: the next restart need not do it again."""
+        if not gate.is_open() and hot and monotonic() - gate.since >= self._spacing:
+            gate.wait()
+        return self.gate is None
 
     def _take(self, kind: str, path: str) -> str:
         """Take a snapshot; why there is none, empty if there is."""

@@ -1,0 +1,98 @@
+"""What is prepared while the old program still ends: a snapshot resumes already, and what is resumed waits at its gate.
+
+It serves the start that follows if that is for the same changes, and nothing has changed since. If anything else
+becomes of it, nobody knows, for it did nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from autoreload.runtime.used import signature
+from autoreload.warm.chain import Snapshot
+
+Signature = tuple[int, int, int, int]
+
+
+class Overlap:
+    """At most one is prepared at a time."""
+
+    def __init__(self) -> None:
+        self._candidates: list[Snapshot] = []
+        """The first of them was asked, or has prepared it; none: nothing is prepared."""
+        self._told: dict[str, Any] = {}
+        self._for: dict[str, Signature | None] = {}
+        self._number = 0
+        self.is_ready = False
+        """Has it been forked?"""
+
+    def __bool__(self) -> bool:
+        """Is anything prepared, or about to be?"""
+        return bool(self._candidates)
+
+    def begin(self, candidates: Sequence[Snapshot], told: Mapping[str, Any], changed: Iterable[str]) -> None:
+        """Ask the first of these. What was prepared before is not wanted any more."""
+        self.cancel()
+        self._candidates, self._told, self._for = list(candidates), dict(told), signatures(changed)
+        self._ask()
+
+    def _ask(self) -> None:
+        self._number += 1
+        if self._candidates:
+            self._candidates[0].stream.send("prepare", {**self._told, "number": self._number}, list(self._for))
+
+    def is_for(self, changed: Iterable[str]) -> bool:
+        """Was it begun for these files as they are now?"""
+        return bool(self._for) and self._for == signatures(changed)
+
+    def prepared(self, number: int) -> None:
+        """The snapshot that was asked has forked."""
+        self.is_ready = self.is_ready or number == self._number
+
+    def unprepared(self, number: int) -> bool:
+        """It cannot; then perhaps the next one. True: nobody can."""
+        if number != self._number or not self._candidates:
+            return False
+        del self._candidates[0]
+        self._ask()
+        return not self._candidates
+
+    def take(self, candidates: Sequence[Snapshot], changed: Iterable[str]) -> tuple[list[Snapshot], bool]:
+        """Whom to ask for the start that is due, and whether the first of them is to release what it has prepared.
+
+        `candidates`: who may serve, the best first. Whoever is asked ends all below it, but what is prepared further up
+        would stay: so nobody below the one that has it is asked.
+        """
+        asked = self._candidates[0] if self._candidates else None
+        fits = asked is not None and self.is_ready and asked in candidates and self.is_for(changed)
+        self._candidates, self._for, self.is_ready = [], {}, False
+        self._number += 1
+        if asked is None:
+            return list(candidates), False
+        others = [one for one in candidates if one.depth <= asked.depth and (one is not asked or not fits)]
+        return ([asked, *others] if fits else others), fits
+
+    def gone(self, snapshot: Snapshot) -> None:
+        """That one has ended, and what it had prepared with it."""
+        if snapshot in self._candidates:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """What is prepared is not wanted."""
+        if self._candidates:
+            self._candidates[0].stream.send("discard")
+        self._candidates, self._for, self.is_ready = [], {}, False
+        self._number += 1
+
+
+def signatures(paths: Iterable[str]) -> dict[str, Signature | None]:
+    """What tells each of these files from another one in its place."""
+    found: dict[str, Signature | None] = {}
+    for path in paths:
+        try:
+            found[path] = signature(os.stat(path))
+        except OSError:
+            found[path] = None
+    return found
