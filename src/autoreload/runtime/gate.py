@@ -67,6 +67,7 @@ _FIXED = (
 _CODE = (".py", ".pyc")
 _IMPORT_SYSTEM = "<frozen importlib"
 """So the names of its files begin."""
+_IMPORTLIB = os.path.dirname(os.__file__) + "/importlib/"
 _WRITES = posix.O_WRONLY | posix.O_RDWR | posix.O_CREAT | posix.O_TRUNC | posix.O_APPEND
 
 
@@ -99,6 +100,9 @@ class Gate:
         self._fixed = (*_FIXED, *_code_folders())
         self._places: set[str] = set()
         self._placed = 0
+        for place in (sys.executable, getattr(sys, "_base_executable", ""), sys.prefix, sys.base_prefix, *sys.path):
+            if type(place) is str and place.startswith("/"):
+                self._add_place(place.rstrip("/"))
         self._checks: dict[str, Callable[[tuple[Any, ...]], bool]] = {
             "open": self._may_open,
             "import": _may_import,
@@ -179,8 +183,9 @@ class Gate:
         return False
 
     def _may_list(self, arguments: tuple[Any, ...]) -> bool:
-        path = _text(arguments[0])
-        return path.startswith(self._fixed) or sys._getframe(2).f_code.co_filename.startswith(_IMPORT_SYSTEM)
+        """The import system lists the folders that it is to search, and so does who asks for installed packages."""
+        by = sys._getframe(2).f_code.co_filename
+        return by.startswith((_IMPORT_SYSTEM, _IMPORTLIB)) or _text(arguments[0]).startswith(self._fixed)
 
     def _is_fixed(self, path: str) -> bool:
         """Does a program that ends leave that file as it is?"""
@@ -199,12 +204,14 @@ class Gate:
         """Is it a folder that code in use is in? `Path(__file__).resolve()` looks at each."""
         paths = self._program.used.paths
         while self._placed < len(paths):
-            folder = paths[self._placed]
+            self._add_place(paths[self._placed].rpartition("/")[0])
             self._placed += 1
-            while folder and folder not in self._places:
-                folder = folder.rpartition("/")[0]
-                self._places.add(folder)
         return path.rstrip("/") in self._places
+
+    def _add_place(self, folder: str) -> None:
+        while folder not in self._places:
+            self._places.add(folder)
+            folder = folder.rpartition("/")[0]
 
     def _replace(self) -> None:
         for name, functions in _UNTOLD.items():
@@ -342,7 +349,12 @@ def _text(path: Any) -> str:
 def _code_folders() -> list[str]:
     """Where nothing but packages is, and nobody writes but who installs them: a change of that restarts cold."""
     found = [os.path.dirname(os.__file__) + "/"]
+    for python in (sys.executable, getattr(sys, "_base_executable", "")):
+        if python and python.startswith("/"):
+            found.append(os.path.dirname(python) + "/")  # where it is from, sysconfig asks
     for entry in sys.path:
         if type(entry) is str and entry.endswith(("/site-packages", "/dist-packages")):
             found += [entry + "/", entry]
+        elif type(entry) is str and entry.endswith(".zip"):
+            found.append(entry)
     return found
