@@ -23,6 +23,14 @@ value = 1
 def end():
     while not os.path.exists("go"):
         time.sleep(0.005)
+        if os.path.exists("daemon"):
+            os.unlink("daemon")
+            if not os.fork():
+                import signal
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                os.setsid()
+                print("daemon", flush=True)
+                time.sleep(60)
     with open("state", "w") as file:
         file.write("late")
     os.unlink("lock")
@@ -43,10 +51,11 @@ sys.modules["autoreload:runtime.gate"].Gate = Gate
 class Scene:
     """A program that does not end before it may, and the one that is to follow."""
 
-    def __init__(self, program: Stage, python: str, defeated: str = "") -> None:
+    def __init__(self, program: Stage, python: str, defeated: str = "", short: bool = False) -> None:
+        """`defeated`: what the script does first. `short`: there is no snapshot below the one that will serve."""
         self.program = program
-        for name in ("slow1", "slow2"):
-            program.write(f"{name}.py", SLOW)
+        program.write("slow1.py", SLOW)
+        program.write("slow2.py", "" if short else SLOW)
         program.write("last.py", "")
         program.write("keeps.py", "from os import link, stat\n")
         program.write("after.py", OLD)
@@ -56,7 +65,7 @@ class Scene:
         program.write("app.py", "import keeps\n" + APP.format(defeated=defeated))
         program.start("app.py", python=python)
         program.wait_for("up 1")
-        program.wait_for_snapshots(3)
+        program.wait_for_snapshots(2 if short else 3)
         self.serving: Snapshot = program.before("after.py")
         self.pid = 0
 
@@ -65,10 +74,17 @@ class Scene:
         head = "import os, sys, socket, subprocess, sqlite3, pathlib, shutil, keeps\nvalue = 2\n"
         self.program.write("after.py", head + text + "\n")
 
-    def prepare(self) -> None:
-        """While the old one ends; until the new one waits."""
+    def prepare(self, grace: float = 30.0, daemon: bool = False) -> None:
+        """While the old one ends; until the new one waits. `daemon`: the old one leaves a process."""
         self.last = self.program.chain()[-1]
-        self.last.send("stop", 1, int(signal.SIGTERM), 30.0, False)
+        self.last.send("stop", 1, int(signal.SIGTERM), grace, False)
+        if daemon:
+            (self.program.folder / "daemon").write_text("")
+            self.program.wait_for("daemon")
+        self.prepare_again()
+
+    def prepare_again(self) -> None:
+        """Of the snapshot that serves."""
         told = {**self.program.settings(), "number": 7}
         self.serving.send("prepare", told, [str(self.program.folder / "after.py")])
         _, number, self.pid = self.program.answer(self.serving, "prepared")

@@ -234,6 +234,7 @@ class Frozen:
 
         Answered, like everything about it, with the number that it was asked under.
         """
+        self._prepared.discard()
         path, why = self._stands_against()
         why = why or unseen.reason()
         if why or self._leaving:

@@ -43,8 +43,7 @@ class Prepared:
         return self._key >= 0 and self.pid != 0
 
     def want(self, changed: Sequence[str]) -> None:
-        """One is to be forked for these changes, and none for others."""
-        self.discard()
+        """One is to be forked for these changes, and there is none for others."""
         self.wanted, self.changed = True, changed
 
     def fork(self) -> bool:
