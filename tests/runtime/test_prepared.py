@@ -1,4 +1,4 @@
-"""A program that is prepared: whatever happens meanwhile, nothing survives that should not, and nothing is done early."""
+"""A program that is prepared: whatever happens meanwhile, nothing is done early, and nothing stays behind."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_what_a_killed_snapshot_leaves_is_dead_before_the_gate_opens(scene: Scen
     """The old program, which fell to the one that serves."""
     old = int(scene.last.facts["child"])
     os.kill(int(scene.last.facts["pid"]), signal.SIGKILL)
-    eventually(lambda: scene.program.hear() or scene.last.gone)
+    eventually(lambda: scene.last not in scene.program.wait_for_snapshots(2))
     assert not is_dead(old)
 
     scene.serving.send("release", scene.program.settings())

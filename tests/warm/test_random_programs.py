@@ -148,12 +148,15 @@ def test_a_resumed_program_comes_to_what_a_new_one_does(data: st.DataObject) -> 
             project.run(changed, prepared=draw(st.booleans()))
             compare(project, steps)
         COUNTS.extend(restart[1] for restart in project.how)
+        PREPARED.extend(restart[5] for restart in project.how)
 
 
 COUNTS: list[bool] = []
+PREPARED: list[bool] = []
 
 
 @pytest.mark.slow
 def test_most_of_these_restarts_are_warm() -> None:
     """Control: else the comparison would say nothing. It runs after the other."""
     assert COUNTS.count(True) > len(COUNTS) / 4
+    assert any(PREPARED)

@@ -51,11 +51,12 @@ class Overlap:
         """The snapshot that was asked has forked."""
         self.is_ready = self.is_ready or number == self._number
 
-    def unprepared(self, number: int) -> bool:
-        """It cannot; then perhaps the next one. True: nobody can."""
+    def unprepared(self, number: int, path: str) -> bool:
+        """It cannot, because of a file in progress: then the next one, as for a start. Without a path it can, but not
+        yet: to go on from further up would take longer than to wait for it. True: nothing will be prepared."""
         if number != self._number or not self._candidates:
             return False
-        del self._candidates[0]
+        self._candidates = self._candidates[1:] if path else []
         self._ask()
         return not self._candidates
 

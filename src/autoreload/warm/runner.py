@@ -242,7 +242,7 @@ class WarmRunner:
             return self._refused(snapshot, *values)
         if what == "prepared":
             self._overlap.prepared(values[0])
-        if what == "unprepared" and self._overlap.unprepared(values[0]):
+        if what == "unprepared" and self._overlap.unprepared(*values[:2]):
             return [Unprepared(values[2], values[1])]
         if self._chain.snapshots[-1:] == [snapshot] and what == "exited" and not self._stopping and not self._resuming:
             return [Exited(self._run, os.waitstatus_to_exitcode(values[0]))]
