@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from autoreload import warmth
 from autoreload.checks import Checks
 from autoreload.content import Content
 from autoreload.core import lifecycle as life
@@ -20,7 +21,7 @@ from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import SOURCES
 from autoreload.core.habits import TOLD_AFTER, Habits
 from autoreload.core.loading import Loading
-from autoreload.linux.clock import SetBack, changed_from_now, file_time
+from autoreload.linux.clock import SetBack, file_time
 from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import activity, events
 from autoreload.process.family import Family
@@ -45,8 +46,6 @@ FANOTIFY = "fanotify"
 FD_SETSIZE = 1024
 RECHECK = 0.5
 """A folder made just now may become a package in so many seconds."""
-PREPARE_AFTER = 0.04
-"""A stop that takes so long is used to prepare the next start, seconds: most commands have ended by then."""
 SLOW_STOP = 0.5
 """A stop that takes so long is told of before it is over, seconds."""
 
@@ -87,16 +86,15 @@ class Session:
         self._content_told = False
         self._loading = Loading()
         self._family = Family()
+        self._hint = warmth.Hint(report, chosen.warm)
         self._own: set[str] = set()
         self._selector: selectors.BaseSelector
         self._checks = Checks(self._debounce, self._explain, report.held_back)
+        self._ahead = warmth.Ahead(runner, self._lifecycle, self._debounce, self._checks, self._remove_stale_bytecode)
         self._run = 0
         self._sources: set[str] = set()
         self._told: set[tuple[str, str]] = set()
         self._slow_stop_at: float | None = None
-        self._prepare_at: float | None = None
-        self._prepared_since: int | None = None
-        """When what may be started next began to read its files, in file time (ns); None: nothing is prepared."""
         self._recheck_at: float | None = None
         self._changed_at = 0.0
         self._found_at = 0
@@ -168,6 +166,11 @@ class Session:
             if started and not chosen.postpone:
                 self._content.started(since)
             self._checks.compare_with(self._content)
+        warmth.prepare(self._runner, self._job, elsewhere)
+        if self._content is not None and not chosen.no_use_check:
+            self._checks.unused = warmth.Unused(
+                self._runner, self._lifecycle, self._content, self._report, self._remove_stale_bytecode
+            )
 
     def _turn(self) -> None:
         """Wait, then hear everybody. The backend comes before the runner, so that a start which the runner's news
@@ -211,12 +214,12 @@ class Session:
         moments = (
             self._checks.deadline(),
             self._content.deadline() if self._content is not None and self._content_has_time else None,
-            self._loading.deadline() if self._content is not None else None,
+            self._loading.deadline(),
             self._lifecycle.deadline(),
             self._backend.deadline(),
             self._runner.deadline(),
             self._slow_stop_at,
-            self._prepare_at if self._may_prepare else None,
+            self._ahead.deadline(),
             self._recheck_at,
         )
         nearest = min((moment for moment in moments if moment is not None), default=None)
@@ -228,20 +231,26 @@ class Session:
             self._hear_runner(self._runner.step(now), now)
         if _is_due(self._lifecycle.deadline(), now):
             self._handle(life.Ticked(), now)
-        if self._content is not None and _is_due(self._loading.deadline(), now):
+        if _is_due(self._loading.deadline(), now):
             self._loading.sample(activity.sample(self._runner.guard), now, file_time())
             if self._loading.rest is not None:
-                self._content.rested(self._loading.rest)
+                self._rested(self._loading.rest, now)
         if _is_due(self._recheck_at, now):
             self._recheck_at = None
             if self._scope.recheck():
                 self._rejudge()
-        if self._may_prepare and _is_due(self._prepare_at, now):
-            self._prepare()
+        self._ahead.step(now, self._content)
         if _is_due(self._slow_stop_at, now):
             self._slow_stop_at = None
             if not self._lifecycle.ending:
                 self._report.slow_stop(self._debounce.changed(), self._job.settings.stop_timeout - SLOW_STOP)
+
+    def _rested(self, moment: int, now: float) -> None:
+        """The command has been at rest since that moment, in file time."""
+        if self._content is not None:
+            self._content.rested(moment)
+        self._hear_runner(self._runner.rested(self._loading.seconds), now)
+        self._hint.rested(self._loading.seconds)
 
     def _hear_signals(self, now: float) -> None:
         for number, code, _ in self._signals.read():
@@ -305,8 +314,7 @@ class Session:
                 self._found_at = file_time()
             self._habits.changed(path)
             self._debounce.add(change, now)
-            if self._prepared_since is not None:
-                self._prepare_at = now
+            self._ahead.changed(now)
         elif change.kind not in (Kind.OPENED, Kind.MODIFIED):
             self._explain(change, reason)
 
@@ -339,10 +347,8 @@ class Session:
             elif isinstance(event, events.Emptied):
                 self._slow_stop_at = None
                 self._handle(life.Emptied(event.token), now)
-            elif isinstance(event, events.Restarted):
-                self._report.how(*event[1:], explain=self._job.settings.explain)
-            elif isinstance(event, events.Unprepared):
-                self._report.unprepared(event.why, event.path, self._job.settings.explain)
+            elif isinstance(event, warmth.News):
+                warmth.tell(event, self._report, self._job.settings.explain)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)
                 self._handle(life.Stuck(), now)
@@ -351,6 +357,7 @@ class Session:
 
     def _hear_of_run(self, event: events.Started | events.Failed | events.Exited, now: float) -> None:
         if isinstance(event, events.Started):
+            self._hint.pid = event.pid
             after = f", {(now - self._changed_at) * 1000:.0f} ms after the last change" if self._changed_at else ""
             self._report.detail(f"Process {event.pid} started: {self._command.shown}{after}")
             self._handle(life.Started(), now)
@@ -373,7 +380,7 @@ class Session:
             self._start(action, now)
         elif isinstance(action, life.Stop):
             self._slow_stop_at = now + SLOW_STOP
-            self._prepare_at = now + PREPARE_AFTER if self._job.settings.warm else None
+            self._ahead.stopping(now)
             self._stopped = True
             self._runner.stop(action.token, action.signal, action.grace, action.from_terminal)
         elif isinstance(action, life.Kill):
@@ -413,31 +420,12 @@ class Session:
         self._report.restart(action.cause, burst, first=action.run == 1)
         self._learn(burst, now)
         self._remove_stale_bytecode()
-        changed = self._were_there(burst)
+        changed = warmth.were_there(burst, self._content)
         if self._content is not None:
-            self._content.started(self._prepared_since or changed_from_now())
-        self._prepare_at = self._prepared_since = None
+            self._content.started(self._ahead.started())
         self._loading.started(now)
+        self._hint.started(action.cause is life.Cause.CHANGE and not self._runner.weak)
         self._runner.start(action.run, changed if action.cause is life.Cause.CHANGE else None)
-
-    @property
-    def _may_prepare(self) -> bool:
-        """Is all that is missing for a start that the old tree is dead?"""
-        stopping = self._lifecycle.state is life.State.STOPPING and not self._lifecycle.ending
-        return stopping and self._checks.phase is Phase.SETTLED
-
-    def _prepare(self) -> None:
-        """The burst may still grow; then what is prepared is of no use, and this is done again."""
-        self._prepare_at = None
-        sources = set(self._sources)
-        self._remove_stale_bytecode()
-        self._sources = sources  # the old program may still write some
-        self._prepared_since = self._prepared_since or changed_from_now()
-        self._runner.prepare(self._were_there(self._debounce.changed()))
-
-    def _were_there(self, burst: Iterable[str]) -> dict[str, bool | None]:
-        """Which of these files were there at the last start."""
-        return {path: self._content.was_there(path) if self._content is not None else None for path in burst}
 
     def _learn(self, burst: Iterable[str], now: float) -> None:
         advice = self._habits.starting(tuple(burst), now)
@@ -450,7 +438,8 @@ class Session:
     def _remove_stale_bytecode(self) -> None:
         if not self._sources:
             return
-        sources, self._sources = self._backend.links.names(self._sources), set()
+        sources = self._backend.links.names(self._sources)
+        self._sources = self._sources if self._ahead.is_held_up else set()  # then the old program may still write some
         for path, code in self._elsewhere.remove_stale(sources, os.environ, self._command.directory):
             self._report.stale_bytecode(path, os.strerror(code))
 

@@ -182,6 +182,26 @@ def test_a_resumed_program_with(program: Stage, python: str, what: str) -> None:
     assert program.last_words() == expected(program, python)
 
 
+@pytest.mark.slow
+def test_unseeded_a_resumed_program_gets_other_numbers(program: Stage, python: str) -> None:
+    """As each start does; a snapshot before them and one after some of them."""
+    program.write("slow.py", SLOW)
+    program.write("again.py", SLOW)
+    program.write("leaf.py", "")
+    app = "import random, slow, again\nnumbers = [random.random() for _ in range(2000)]\nimport slow2, leaf\n"
+    program.write("slow2.py", SLOW)
+    program.write("app.py", f"{app}print(random.random(), random.__loader__ is random.__spec__.loader, flush=True)\n")
+    program.start("app.py", python=python)
+    program.ended()
+    for name in ("leaf.py", "again.py", "leaf.py"):
+        program.resume(program.before(name))
+        program.ended()
+
+    lines = program.last_words()
+    assert len(set(lines)) == len(lines) == 4
+    assert all(line.endswith("True") for line in lines)
+
+
 def expected(program: Stage, python: str) -> list[str]:
     """What a cold start writes now."""
     return cold(program.folder, ["app.py"], python)

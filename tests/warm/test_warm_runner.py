@@ -188,3 +188,20 @@ def test_a_data_file_that_was_not_seen_to_be_read_restarts_cold(project: Theatre
 
     project.run([project.write("unseen.txt", "2")])
     assert project.how[-1][1:3] == [False, "the program was not seen to read {}"]
+
+
+@pytest.mark.slow
+def test_a_module_that_only_a_child_has_used_is_used(project: Theatre) -> None:
+    """Its output is what the program goes on with."""
+    project.write("made.py", "print(1)\n")
+    project.write("m0.py", HEAD)
+    project.write(
+        "app.py",
+        f"{APP}{HEAD}import subprocess, sys\n"
+        "said.append(subprocess.run([sys.executable, 'made.py'], stdout=subprocess.PIPE).stdout.decode())\nimport m0\n",
+    )
+    project.run([])
+
+    project.run([project.write("made.py", "print(22)\n")])
+
+    assert project.warm() == project.cold()

@@ -80,4 +80,24 @@ class Unprepared(NamedTuple):
     """Of the file that it is about; may be empty."""
 
 
-Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted | Unprepared
+class NotUp(NamedTuple):
+    """The resumed program of start number `run` has not come up: it is ended, and started cold."""
+
+    run: int
+    seconds: float
+    """So long it was waited for."""
+
+
+class Snapshots(NamedTuple):
+    """How many snapshots there are, now that no more come."""
+
+    number: int
+    memory: int
+    """Bytes that they take."""
+    allowed: int
+    """Bytes that they may take."""
+    dropped: int
+    """How many were dropped for that."""
+
+
+Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted | Unprepared | Snapshots | NotUp

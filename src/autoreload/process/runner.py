@@ -149,10 +149,12 @@ class Runner:
         self._spawn()
         return [GuardLost()]
 
-    # -- requests ----------------------------------------------------------------------------------------------------
-    def prepare(self, changed: Mapping[str, bool | None]) -> None:
-        """Of a command that is always started anew, nothing can be done before the old one has ended."""
+    # -- what only those do who resume: see warm/runner.py ------------------------------------------------------------
+    def rested(self, seconds: float | None) -> list[Event]:
+        """Nothing is to be done."""
+        return []
 
+    # -- requests ----------------------------------------------------------------------------------------------------
     def start(self, run: int, changed: object = None, environ: Mapping[bytes, bytes] | None = None) -> None:
         """Execute the command: `Started` or `Failed` answers. The tree has to be empty.
 

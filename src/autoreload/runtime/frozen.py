@@ -100,8 +100,9 @@ class Frozen:
         """In a child that is prepared: the files that it is made for."""
         return self._prepared.changed
 
-    def tell(self, kind: str, path: str, age: float, used: list[Any], made: list[str]) -> None:
-        """Tell the tool that this process is a snapshot now. `used`, `made`: since the one above it."""
+    def tell(self, kind: str, path: str, age: float, used: list[Any], made: list[str], alone: bool) -> None:
+        """Tell the tool that this process is a snapshot now. `used`, `made`: since the one above it. `alone`: it has
+        had no children."""
         program = self._program
         facts = {
             "pid": os.getpid(),
@@ -112,6 +113,8 @@ class Frozen:
             "age": age,
             "used": used,
             "made": made,
+            "alone": alone,
+            "telling": program.telling.where(),
             "overflowed": program.used.overflowed,
             "in_progress": {name: len(prefix) for name, (prefix, _) in program.in_progress.items()},
         }
@@ -291,6 +294,8 @@ class Frozen:
             _end_like(self._below.status)
         if self._then == "tell":
             self._say("emptied", self._token, len(self._below.killed))
+            if self._leaving:  # it was asked to by somebody else meanwhile
+                _end_like(self._below.status)
             return False
         self._forget(self._down)
         self._down = None

@@ -19,7 +19,8 @@ import select
 import sys
 from time import monotonic
 
-from .opened import Opener
+from .builtin import stand_in
+from .protocol import LATE_NOTES, NOTES
 from .unseen import is_silent
 from .used import absolute
 
@@ -67,6 +68,7 @@ _FIXED = (
 _CODE = (".py", ".pyc")
 _IMPORT_SYSTEM = "<frozen importlib"
 """So the names of its files begin."""
+_HERE = os.path.dirname(__file__) + "/"
 _IMPORTLIB = os.path.dirname(os.__file__) + "/importlib/"
 _WRITES = posix.O_WRONLY | posix.O_RDWR | posix.O_CREAT | posix.O_TRUNC | posix.O_APPEND
 
@@ -109,8 +111,11 @@ class Gate:
             "os.listdir": self._may_list,
             "os.scandir": self._may_list,
             "os.mkdir": self._may_make,
+            "socket.sendto": self._may_send,
+            "socket.connect": self._may_send,
             "ctypes.dlopen": lambda arguments: arguments[0] is None,
         }
+        self._notes = (program.address + NOTES, program.address + LATE_NOTES)
         self._replaced: dict[int, tuple[Any, Any]] = {}
         self._raw = [_Raw(raw, self.wait) for raw in _standard_files()]
         self._replace()
@@ -182,6 +187,10 @@ class Gate:
             raise _denied()
         return False
 
+    def _may_send(self, arguments: tuple[Any, ...]) -> bool:
+        """To the tool, of what is used."""
+        return arguments[1] in self._notes
+
     def _may_list(self, arguments: tuple[Any, ...]) -> bool:
         """The import system lists the folders that it is to search, and so does who asks for installed packages."""
         by = sys._getframe(2).f_code.co_filename
@@ -222,20 +231,28 @@ class Gate:
                 except ImportError:
                     continue
             for function in functions:
-                self._replacement(module, function, lambda *_: self.wait())
+                self._replacement(module, function, self._waited)
         for function in _LOOK:
             self._replacement(posix, function, self._looked)
         _exchange({id(old): new for old, new in self._replaced.values()})
 
-    def _looked(self, path: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        if self._closed and not self._may_look(path, named):
+    def _waited(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        self.wait()
+
+    def _looked(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        if self._closed and not self._may_look(arguments[0] if arguments else named.get("path"), named):
             self.wait()
 
     def _replacement(self, module: Any, name: str, note: Callable[..., None]) -> None:
         old = getattr(module, name, None)
         if old is None or id(old) in self._replaced:
             return
-        new = Opener(old, note)
+
+        def instead(*arguments: Any, **named: Any) -> Any:
+            note(arguments, named)
+            return old(*arguments, **named)
+
+        new = stand_in(old, instead)
         self._replaced[id(old)] = (old, new)
         for functions in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks, os.supports_effective_ids):
             if old in functions:
@@ -321,6 +338,8 @@ def _may_import(arguments: tuple[Any, ...]) -> bool:
 def _called_by(*names: str) -> bool:
     """Was that done by these functions of the import system, the innermost first?"""
     frame: Any = sys._getframe(3)
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back
     for name in names:
         code = frame.f_code if frame is not None else None
         if code is None or code.co_name != name or not code.co_filename.startswith(_IMPORT_SYSTEM):

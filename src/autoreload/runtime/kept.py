@@ -7,14 +7,12 @@ find the state of the moment when the snapshot was taken.
 from __future__ import annotations
 
 import os
-import sys
 
-from . import loop, offsets
+from . import generator, loop, offsets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from signal import ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, getitimer, setitimer
-    from typing import Any
 else:
     from _signal import ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, getitimer, setitimer
 
@@ -28,9 +26,7 @@ class Kept:
         self._pid = os.getpid()
         # Not inherited: setitimer(2). In the snapshot they must not go on, or it would wake up for them.
         self._timers = [(which, *getitimer(which)) for which in _TIMERS]
-        # The child is reseeded by the module (os.register_at_fork): a seeded program would not be repeatable any more.
-        self._generator: Any = getattr(sys.modules.get("random"), "_inst", None)
-        self._random = self._generator.getstate() if self._generator is not None else None
+        self._generator = generator.Saved()
         self._loop = loop.save()
         self._offsets = offsets.save()
 
@@ -45,8 +41,7 @@ class Kept:
             if delay:
                 setitimer(which, delay, interval)
         offsets.give_back(self._offsets)
-        if self._generator is not None:
-            self._generator.setstate(self._random)
+        self._generator.give_back()
         if self._loop is not None:
             self._loop.give_back()
         if os.environ.get("LISTEN_PID") == str(self._pid):

@@ -15,33 +15,23 @@ import posix
 import sys
 from _frozen_importlib_external import source_from_cache
 
+from .builtin import stand_in
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
 
-class Opener:
-    """Called like the function that it stands for, and otherwise like it too."""
+def _noting(original: Any, look: Callable[[Any, tuple[Any, ...], dict[str, Any]], None]) -> Any:
+    ends = sys.is_finalizing  # by then names of the modules may be gone
 
-    def __init__(self, function: Callable[..., Any], note: Callable[[Any, tuple[Any, ...], dict[str, Any]], None]):
-        self._function = function
-        self._note = note
-        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-            setattr(self, name, getattr(function, name, None))
+    def instead(*arguments: Any, **named: Any) -> Any:
+        if not ends():
+            look(arguments[0] if arguments else named.get("file", named.get("path")), arguments, named)
+        return original(*arguments, **named)
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:  # noqa: D102
-        self._note(arguments[0] if arguments else named.get("file", named.get("path")), arguments, named)
-        return self._function(*arguments, **named)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._function, name)
-
-    def __reduce__(self) -> str:
-        return self._function.__name__
-
-    def __repr__(self) -> str:
-        return repr(self._function)
+    return _as_able(original, stand_in(original, instead))
 
 
 def _source(path: str) -> str:
@@ -49,7 +39,10 @@ def _source(path: str) -> str:
     try:
         return source_from_cache(path)
     except (NotImplementedError, ValueError):
-        return path
+        pass
+    folder, cache, name = path.rpartition("/__pycache__/")
+    # By whom it was made, only its loader knows (pytest's has names of its own), but from what can be guessed.
+    return f"{folder}/{name.partition('.')[0]}.py" if cache else path
 
 
 def _path(file: Any) -> str:
@@ -100,17 +93,17 @@ def watch(read: Callable[[str], None], made: Callable[[str], None]) -> None:
             made(path)
 
     if not getattr(sys.flags, "warn_default_encoding", 0):  # whose warnings name the caller of `open`
-        replacement = Opener(builtins.open, opened)
+        replacement = _noting(builtins.open, opened)
         modules: tuple[Any, ...] = (builtins, io, _io)
         for module in modules:
             module.open = replacement
     # pkgutil.get_data and runpy.run_path open a file by this, and so does the import system: here is seen what was
     # imported and failed, and so is no longer among the modules.
-    code = Opener(_io.open_code, opened_as_code)
+    code = _noting(_io.open_code, opened_as_code)
     _io.open_code = code
     io.open_code = code
-    os.open = _as_able(os.open, Opener(os.open, opened_by_number))
-    os.mkdir = _as_able(os.mkdir, Opener(os.mkdir, folder_made))
+    os.open = posix.open = _noting(os.open, opened_by_number)
+    os.mkdir = posix.mkdir = _noting(os.mkdir, folder_made)
 
 
 def _as_able(function: Any, replacement: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import os
 import sys
+from _frozen_importlib_external import PathFinder
 from time import monotonic
 
 from . import kernel, native
@@ -59,6 +60,7 @@ def _take(program: Program, kind: str, path: str) -> str:
         kept = Kept()
         made = program.used.made()
         age = monotonic() - program.began
+        alone = program.was_alone()
         kernel.inherit_orphans(True)
         subreaper = True
         child = native.fork()
@@ -72,7 +74,7 @@ def _take(program: Program, kind: str, path: str) -> str:
             kept.freeze()
             os.close(spare)
             frozen = Frozen(program, child, control, listener, up, signals)
-            frozen.tell(kind, path, age, signed(program.used.paths[program.sent :]), made)
+            frozen.tell(kind, path, age, signed(program.used.paths[program.sent :]), made, alone)
             gate = frozen.until_resumed()  # returns in a new child
         except BaseException:
             os._exit(1)  # it must never go on as a second program
@@ -87,13 +89,28 @@ def _take(program: Program, kind: str, path: str) -> str:
     program.forked()
     kept.give_back()
     if program.resumed:
-        for finder in sys.meta_path:
-            getattr(finder, "invalidate_caches", _nothing)()
+        _forget_listings()
     if gate >= 0:
         from .gate import Gate
 
         program.gate = Gate(program, gate, changed)
     return ""
+
+
+def _forget_listings() -> None:
+    """As importlib.invalidate_caches(); but where the program has not imported importlib.metadata, that would."""
+    for finder in sys.meta_path:
+        if finder is not PathFinder:
+            getattr(finder, "invalidate_caches", _nothing)()
+    for name, entry in list(sys.path_importer_cache.items()):
+        if entry is None or not name.startswith("/"):
+            del sys.path_importer_cache[name]
+        else:
+            getattr(entry, "invalidate_caches", _nothing)()
+    metadata = getattr(sys.modules.get("importlib.metadata"), "MetadataPathFinder", None)
+    forget = getattr(metadata, "invalidate_caches", None)
+    if forget is not None:
+        forget(*([] if hasattr(forget, "__self__") else [metadata]))  # no class method before 3.13
 
 
 def _nothing() -> None:

@@ -12,7 +12,7 @@ from posix import getcwd, lstat, stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from typing import Any
 
     Signature = tuple[int, int, int, int]
@@ -25,7 +25,9 @@ _NO_FILES = ("/proc/", "/sys/", "/dev/")
 class Used:
     """Absolute paths, in the order of their first use."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        """`tell` is called for each of them before it is used."""
+        self._tell = tell
         self.paths: list[str] = []
         self._known: set[str] = set()
         self._modules: dict[str, int] = {}
@@ -38,6 +40,7 @@ class Used:
         path = absolute(path)
         if path in self._known or path.startswith(_NO_FILES):
             return False
+        self._tell(path)
         if len(self._known) >= MOST:
             self.overflowed = True
             return False

@@ -6,24 +6,25 @@ becomes of it, nobody knows, for it did nothing.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from autoreload.runtime.used import signature
 from autoreload.warm.chain import Snapshot
 
-Signature = tuple[int, int, int, int]
+Signatures = Mapping[str, object]
+"""Of each file what tells it from another one in its place."""
 
 
 class Overlap:
     """At most one is prepared at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, signatures: Callable[[Iterable[str]], Signatures]) -> None:
+        """`signatures`: those of some files, as they are now."""
+        self._signatures = signatures
         self._candidates: list[Snapshot] = []
         """The first of them was asked, or has prepared it; none: nothing is prepared."""
         self._told: dict[str, Any] = {}
-        self._for: dict[str, Signature | None] = {}
+        self._for: Signatures = {}
         self._number = 0
         self.is_ready = False
         """Has it been forked?"""
@@ -35,7 +36,7 @@ class Overlap:
     def begin(self, candidates: Sequence[Snapshot], told: Mapping[str, Any], changed: Iterable[str]) -> None:
         """Ask the first of these. What was prepared before is not wanted any more."""
         self.cancel()
-        self._candidates, self._told, self._for = list(candidates), dict(told), signatures(changed)
+        self._candidates, self._told, self._for = list(candidates), dict(told), self._signatures(changed)
         self._ask()
 
     def _ask(self) -> None:
@@ -45,7 +46,7 @@ class Overlap:
 
     def is_for(self, changed: Iterable[str]) -> bool:
         """Was it begun for these files as they are now?"""
-        return bool(self._for) and self._for == signatures(changed)
+        return bool(self._for) and self._for == self._signatures(changed)
 
     def prepared(self, number: int) -> None:
         """The snapshot that was asked has forked."""
@@ -86,14 +87,3 @@ class Overlap:
             self._candidates[0].stream.send("discard")
         self._candidates, self._for, self.is_ready = [], {}, False
         self._number += 1
-
-
-def signatures(paths: Iterable[str]) -> dict[str, Signature | None]:
-    """What tells each of these files from another one in its place."""
-    found: dict[str, Signature | None] = {}
-    for path in paths:
-        try:
-            found[path] = signature(os.stat(path))
-        except OSError:
-            found[path] = None
-    return found
