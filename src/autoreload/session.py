@@ -300,6 +300,7 @@ class Session:
             self._content.heard(change)
         if path.endswith(SOURCES):
             self._sources.add(path)
+            self._ahead.changed(now)
         counts, reason = self._scope.judge(path)
         if counts and self._habits.is_output(path):
             counts, reason = False, "the command itself writes it in each run"

@@ -131,7 +131,8 @@ class Ahead:
 
     def changed(self, now: float) -> None:
         """There is one more change: what was prepared is of no use, and has to be prepared again."""
-        if self._since is not None:
+        if self._since is not None and not isinstance(self._runner, Runner):
+            self._runner.discard()
             self._at = now
 
     def deadline(self) -> float | None:

@@ -139,6 +139,29 @@ def test_a_save_just_before_the_end_is_not_lost(slow_to_end: Project) -> None:
         tool.end()
 
 
+@pytest.mark.parametrize("where", ["tree", "base"])
+def test_a_module_that_the_old_one_writes_as_it_ends_is_not_missed(slow_to_end: Project, where: str) -> None:
+    """Watched or not: the next one may have imported it before that."""
+    project = slow_to_end
+    folder = project.tree if where == "tree" else project.base
+    (folder / "generated.py").write_text("value = 1\n")
+    write = f"    with open({str(folder / 'generated.py')!r}, 'w') as file: file.write('value = 2222\\n')\n"
+    text = APP.replace('    print("gone"', f'{write}    print("gone"').replace("import leaf", "import leaf, generated")
+    text = text.replace("leaf.value", "leaf.value, generated.value")
+    project.write("app.py", f"import sys\nsys.path.append({str(folder)!r})\n{text}")
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1 1")
+        tool.watching()
+        old = program(tool)
+        project.write("leaf.py", "value = 22\n")
+        prepared(tool, but=old)
+        let_go(project)
+
+        wait_for(project, "up 22 2222")
+        assert "up 22 1" not in lines(project)
+        tool.end()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_when_autoreload_is_ended_meanwhile(slow_to_end: Project, number: int) -> None:
     """What is prepared is never seen."""

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from autoreload.warm.chain import Snapshot
+from autoreload.linux import standing
+from autoreload.linux.clock import changed_from_now
+from autoreload.warm.chain import Chain, Snapshot
+
+_CTIME = 1
+"""Place in a signature."""
+_MARK_BITS = 32
+_LOST = (1 << _MARK_BITS) - 1
 
 Signatures = Mapping[str, object]
 """Of each file what tells it from another one in its place."""
@@ -18,9 +25,15 @@ Signatures = Mapping[str, object]
 class Overlap:
     """At most one is prepared at a time."""
 
-    def __init__(self, signatures: Callable[[Iterable[str]], Signatures]) -> None:
-        """`signatures`: those of some files, as they are now."""
+    def __init__(
+        self, signatures: Callable[[Iterable[str]], Signatures], is_up_to_date: Callable[[Snapshot, int, int], bool]
+    ) -> None:
+        """`signatures`: those of some files, as they are now. `is_up_to_date`: is what the process with that pid, which
+        that snapshot has forked, has read so far older than that moment, in file time (ns)?"""
         self._signatures = signatures
+        self._is_up_to_date = is_up_to_date
+        self._since = 0
+        self._pid = 0
         self._candidates: list[Snapshot] = []
         """The first of them was asked, or has prepared it; none: nothing is prepared."""
         self._told: dict[str, Any] = {}
@@ -36,6 +49,7 @@ class Overlap:
     def begin(self, candidates: Sequence[Snapshot], told: Mapping[str, Any], changed: Iterable[str]) -> None:
         """Ask the first of these. What was prepared before is not wanted any more."""
         self.cancel()
+        self._since = changed_from_now()
         self._candidates, self._told, self._for = list(candidates), dict(told), self._signatures(changed)
         self._ask()
 
@@ -48,9 +62,10 @@ class Overlap:
         """Was it begun for these files as they are now?"""
         return bool(self._for) and self._for == self._signatures(changed)
 
-    def prepared(self, number: int) -> None:
+    def prepared(self, number: int, pid: int) -> None:
         """The snapshot that was asked has forked."""
-        self.is_ready = self.is_ready or number == self._number
+        if number == self._number:
+            self.is_ready, self._pid = True, pid
 
     def unprepared(self, number: int, path: str) -> bool:
         """It cannot, because of a file in progress: then the next one, as for a start. Without a path it can, but not
@@ -68,7 +83,13 @@ class Overlap:
         would stay: so nobody below the one that has it is asked.
         """
         asked = self._candidates[0] if self._candidates else None
-        fits = asked is not None and self.is_ready and asked in candidates and self.is_for(changed)
+        fits = (
+            asked is not None
+            and self.is_ready
+            and asked in candidates
+            and self.is_for(changed)
+            and self._is_up_to_date(asked, self._pid, self._since)
+        )
         self._candidates, self._for, self.is_ready = [], {}, False
         self._number += 1
         if asked is None:
@@ -87,3 +108,25 @@ class Overlap:
             self._candidates[0].stream.send("discard")
         self._candidates, self._for, self.is_ready = [], {}, False
         self._number += 1
+
+
+def is_up_to_date(
+    chain: Chain, snapshot: Snapshot, pid: int, since: int, changed: Iterable[str], hear: Callable[[], None]
+) -> bool:
+    """Has nothing changed since that moment (file time, ns) that the prepared process told to use? The old program may
+    write, as it ends, a module that it has read already. What changed before is known, and `changed`.
+
+    It tells of each file before it reads it, and how many there were stands in its memory. `hear`: have the chain hear
+    what was told by now. Files of installed packages it does not tell of; see runtime/telling.py.
+    """
+    address, mark = snapshot.facts["telling"]
+    try:
+        number = standing.number_at(pid, address)
+    except OSError:
+        return False
+    hear()
+    if number >> _MARK_BITS != mark or number & _LOST > len(chain.told.get(pid, ())):
+        return False
+    told = {chain.resolved(name) for name in chain.told.get(pid, ())}
+    now = chain.disk.signatures(list(told.difference(map(chain.resolved, changed))))
+    return all(signature is not None and signature[_CTIME] < since for signature in now.values())

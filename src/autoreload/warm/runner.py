@@ -42,7 +42,7 @@ from autoreload.warm.disk import Disk
 from autoreload.warm.facts import Facts
 from autoreload.warm.injection import Terms, injection
 from autoreload.warm.memory import WEIGHED_AFTER, Memory, too_much
-from autoreload.warm.overlap import Overlap
+from autoreload.warm.overlap import Overlap, is_up_to_date
 from autoreload.warm.resuming import Resuming
 from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping
 from autoreload.warm.thinning import Thinning
@@ -66,7 +66,7 @@ class WarmRunner:
         self._stopping = Stopping()
         self._resuming = Resuming()
         self._thinning = Thinning()
-        self._overlap = Overlap(lambda paths: self._facts.disk.signatures(list(paths)))
+        self._overlap = Overlap(lambda paths: self._facts.disk.signatures(list(paths)), self._is_up_to_date)
         self._memory = Memory(terms.memory)
         self._dropped = 0
         """How many were dropped since that was told last, for the memory that they took."""
@@ -189,6 +189,13 @@ class WarmRunner:
         told = self._terms.told(self._chain.address, self._facts.hot.places())
         self._overlap.begin([self._chain.snapshots[place] for place in decision.candidates], told, changed)
 
+    def discard(self) -> None:
+        """What is prepared is of no use."""
+        self._overlap.cancel()
+
+    def _is_up_to_date(self, snapshot: Snapshot, pid: int, since: int) -> bool:
+        return is_up_to_date(self._chain, snapshot, pid, since, self._changed, self._hear_in_between)
+
     @property
     def is_prepared(self) -> bool:
         """Has a snapshot done what `prepare` asked for?"""
@@ -289,7 +296,7 @@ class WarmRunner:
         if what == "refused":
             return self._refused(snapshot, *values)
         if what == "prepared":
-            self._overlap.prepared(values[0])
+            self._overlap.prepared(*values)
         if what == "unprepared" and self._overlap.unprepared(*values[:2]):
             return [Unprepared(values[2], values[1])]
         if self._chain.snapshots[-1:] == [snapshot] and what == "exited" and not self._stopping and not self._resuming:
