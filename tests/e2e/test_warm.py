@@ -298,6 +298,22 @@ def test_a_module_that_was_not_used_restarts_nothing_and_is_new_when_it_is(proje
         tool.end()
 
 
+def test_also_after_a_restart(project: Project) -> None:
+    """What the program before had used is another matter."""
+    write_lazy(project, LAZY.replace("import signal", "import slow, leaf, signal"))
+    project.write("slow.py", SLOW)
+    project.write("leaf.py")
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        wait_for(project, "up")
+        project.write("leaf.py", "x = 1\n")
+        tool.expect("Warm restart from before leaf.py")
+        at_rest(tool)
+        project.write("lazy.py", "value = 22\n")
+        tool.expect("^lazy.py changed: the running program has not used it$")
+        tool.end()
+
+
 def test_a_module_that_is_back_to_what_it_was_may_have_been_used_meanwhile(project: Project) -> None:
     """Its content is that of the start, and yet the program has another one."""
     write_lazy(project)

@@ -65,6 +65,8 @@ class Program:
         self._busy = False
         self._told: set[str] = set()
         self._faults = faults_of_children()
+        self.alone_before = True
+        """Had the program that executed this one in its place no children?"""
         if "before" in told:
             successor.take_over(self, told["before"])
 
@@ -75,7 +77,7 @@ class Program:
 
     def was_alone(self) -> bool:
         """Has this process had no children that it waited for?"""
-        return faults_of_children() == self._faults
+        return self.alone_before and faults_of_children() == self._faults
 
     def watch(self) -> None:
         """From now on, see which files are opened, and what is executed in the place of the program."""
@@ -148,6 +150,6 @@ class Program:
     def forked(self) -> None:
         """This is another process now, and still the program."""
         self.telling.forked()
-        self._faults = 0
+        self._faults, self.alone_before = 0, True
         self.pid = os.getpid()
         self._main = _thread.get_ident()

@@ -94,6 +94,7 @@ def _told(program: Program) -> dict[str, Any]:
         "strict": True,
         "before": {
             "faults": faults_of_children(),
+            "alone": program.was_alone(),
             "depth": program.depth,
             "lines": program.lines,
             "age": monotonic() - program.began,
@@ -108,7 +109,7 @@ def take_over(program: Program, before: Mapping[str, Any]) -> None:
     """In the successor: go on where the program before it, in the same process, was."""
     program.depth, program.lines = before["depth"], list(before["lines"])
     program.began -= before["age"]
-    program.used.overflowed = before["overflowed"]
+    program.used.overflowed, program.alone_before = before["overflowed"], before["alone"]
     for path in before["made"]:
         program.used.make(path)
     for folder, names in before["used"].items():

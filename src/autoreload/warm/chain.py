@@ -156,8 +156,7 @@ class Chain:
             if len(self.opened) >= _MOST_OPENED and path not in self.opened:
                 continue
             self.told.setdefault(pid, set()).add(name)
-            if path not in self.opened:
-                self.opened[path] = self.disk.signatures([path])[path]
+            self.opened[path] = self.disk.signatures([path])[path]
 
     def _read(self, snapshot: Snapshot) -> list[News]:
         messages = snapshot.stream.receive()
@@ -227,8 +226,10 @@ class Chain:
         return {path for path in used if now[path] != self._signatures.get(path)}
 
     def has_changed(self, ending: str) -> bool:
-        """Is any file so named another one than when the program, or a snapshot, used it first?"""
-        known = {path: was for path, was in {**self.opened, **self._signatures}.items() if path.endswith(ending)}
+        """Is any file so named another one than when the program that runs, or a snapshot, used it?"""
+        used = {path: self._signatures[path] for one in self.snapshots for path in one.facts["used"]}
+        told = {path: self.opened[path] for path in map(self.resolved, self.told.get(self.program, ()))}
+        known = {path: was for path, was in {**used, **told}.items() if path.endswith(ending)}
         now = self.disk.signatures(list(known))
         return any(now[path] != was for path, was in known.items())
 

@@ -46,7 +46,7 @@ from autoreload.warm.overlap import Overlap, is_up_to_date
 from autoreload.warm.resuming import Resuming
 from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping
 from autoreload.warm.thinning import Thinning
-from autoreload.warm.unused import are_unused
+from autoreload.warm.unused import why_used
 
 STUCK_GRACE = 1.0
 """Seconds that a program which did not come up gets to end."""
@@ -318,11 +318,13 @@ class WarmRunner:
             self._thinning.look(self._chain.snapshots, self._facts.hot.places())
 
     # -- what is not used ----------------------------------------------------------------------------------------------
-    def are_unused(self, paths: Sequence[str]) -> bool:
-        """Is it certain that the running program has used none of these?"""
-        if self._is_busy or any(map(self._facts.cold, paths)):
-            return False
-        return are_unused(self._chain, set(map(self._chain.resolved, paths)), self._hear_in_between)
+    def why_used(self, paths: Sequence[str]) -> str:
+        """Why the running program may have used one of these; empty: it certainly has used none."""
+        if self._is_busy:
+            return "it is being started or ended"
+        if any(map(self._facts.cold, paths)):
+            return "it is named by --cold"
+        return why_used(self._chain, set(map(self._chain.resolved, paths)), self._hear_in_between)
 
     def _hear_in_between(self) -> None:
         self._queued += self._hear_chain()
