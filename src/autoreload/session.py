@@ -21,7 +21,7 @@ from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import SOURCES
 from autoreload.core.habits import TOLD_AFTER, Habits
 from autoreload.core.loading import Loading
-from autoreload.linux.clock import SetBack, changed_from_now, file_time
+from autoreload.linux.clock import SetBack, file_time
 from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import activity, events
 from autoreload.process.family import Family
@@ -90,6 +90,7 @@ class Session:
         self._own: set[str] = set()
         self._selector: selectors.BaseSelector
         self._checks = Checks(self._debounce, self._explain, report.held_back)
+        self._ahead = warmth.Ahead(runner, self._lifecycle, self._debounce, self._checks, self._remove_stale_bytecode)
         self._run = 0
         self._sources: set[str] = set()
         self._told: set[tuple[str, str]] = set()
@@ -168,11 +169,8 @@ class Session:
         warmth.prepare(self._runner, self._job, elsewhere)
         if self._content is not None and not chosen.no_use_check:
             self._checks.unused = warmth.Unused(
-                self._runner, self._content, self._report, self._is_running, self._remove_stale_bytecode
+                self._runner, self._lifecycle, self._content, self._report, self._remove_stale_bytecode
             )
-
-    def _is_running(self) -> bool:
-        return self._lifecycle.state is life.State.RUNNING
 
     def _turn(self) -> None:
         """Wait, then hear everybody. The backend comes before the runner, so that a start which the runner's news
@@ -221,6 +219,7 @@ class Session:
             self._backend.deadline(),
             self._runner.deadline(),
             self._slow_stop_at,
+            self._ahead.deadline(),
             self._recheck_at,
         )
         nearest = min((moment for moment in moments if moment is not None), default=None)
@@ -240,6 +239,7 @@ class Session:
             self._recheck_at = None
             if self._scope.recheck():
                 self._rejudge()
+        self._ahead.step(now, self._content)
         if _is_due(self._slow_stop_at, now):
             self._slow_stop_at = None
             if not self._lifecycle.ending:
@@ -300,6 +300,7 @@ class Session:
             self._content.heard(change)
         if path.endswith(SOURCES):
             self._sources.add(path)
+            self._ahead.changed(now)
         counts, reason = self._scope.judge(path)
         if counts and self._habits.is_output(path):
             counts, reason = False, "the command itself writes it in each run"
@@ -314,6 +315,7 @@ class Session:
                 self._found_at = file_time()
             self._habits.changed(path)
             self._debounce.add(change, now)
+            self._ahead.changed(now)
         elif change.kind not in (Kind.OPENED, Kind.MODIFIED):
             self._explain(change, reason)
 
@@ -346,13 +348,8 @@ class Session:
             elif isinstance(event, events.Emptied):
                 self._slow_stop_at = None
                 self._handle(life.Emptied(event.token), now)
-            elif isinstance(event, events.Restarted):
-                explain = self._job.settings.explain
-                self._report.how(event.warm, event.what, event.path, event.seconds, explain, event.lasting)
-            elif isinstance(event, events.Snapshots):
-                self._report.snapshots(*event)
-            elif isinstance(event, events.NotUp):
-                self._report.not_up(event.seconds)
+            elif isinstance(event, warmth.News):
+                warmth.tell(event, self._report, self._job.settings.explain)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)
                 self._handle(life.Stuck(), now)
@@ -384,6 +381,7 @@ class Session:
             self._start(action, now)
         elif isinstance(action, life.Stop):
             self._slow_stop_at = now + SLOW_STOP
+            self._ahead.stopping(now)
             self._stopped = True
             self._runner.stop(action.token, action.signal, action.grace, action.from_terminal)
         elif isinstance(action, life.Kill):
@@ -423,9 +421,9 @@ class Session:
         self._report.restart(action.cause, burst, first=action.run == 1)
         self._learn(burst, now)
         self._remove_stale_bytecode()
-        changed = {path: self._content.was_there(path) if self._content is not None else None for path in burst}
+        changed = warmth.were_there(burst, self._content)
         if self._content is not None:
-            self._content.started(changed_from_now())
+            self._content.started(self._ahead.started())
         self._loading.started(now)
         self._hint.started(action.cause is life.Cause.CHANGE and not self._runner.weak)
         self._runner.start(action.run, changed if action.cause is life.Cause.CHANGE else None)
@@ -441,7 +439,8 @@ class Session:
     def _remove_stale_bytecode(self) -> None:
         if not self._sources:
             return
-        sources, self._sources = self._backend.links.names(self._sources), set()
+        sources = self._backend.links.names(self._sources)
+        self._sources = self._sources if self._ahead.is_held_up else set()  # then the old program may still write some
         for path, code in self._elsewhere.remove_stale(sources, os.environ, self._command.directory):
             self._report.stale_bytecode(path, os.strerror(code))
 

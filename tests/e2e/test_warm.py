@@ -161,7 +161,7 @@ def test_one_line_says_that_python_lets_nobody_in(project: Project, option: str)
         tool.end()
     told = [line for line in tool.lines() if "Cold" in line]
     assert told == [
-        "Cold restart: no CPython 3.9 to 3.13 was seen to start (its options -E, -I and -S keep snapshots out)"
+        "Cold restart: no CPython 3.9 to 3.14 was seen to start (its options -E, -I and -S keep snapshots out)"
     ]
 
 

@@ -66,12 +66,14 @@ def test_a_resumed_program_comes_to_what_a_new_one_does(data: st.DataObject) -> 
         for _ in range(draw(st.integers(1, 6))):
             changed = [author.change() for _ in range(draw(st.sampled_from((1, 1, 1, 2))))]
             steps.append(", ".join(os.path.relpath(path, project.tree) for path in changed))
-            project.run(changed)
+            project.run(changed, prepared=draw(st.booleans()))
             compare(project, steps)
         COUNTS.extend((restart[1], restart[2]) for restart in project.how)
+        PREPARED.extend(restart[-1] for restart in project.how)
 
 
 COUNTS: list[tuple[bool, str]] = []
+PREPARED: list[bool] = []
 
 
 @pytest.mark.slow
@@ -79,3 +81,4 @@ def test_most_of_these_restarts_are_warm() -> None:
     """Control: else the comparison would say nothing. It runs after the other."""
     assert sum(warm for warm, _ in COUNTS) > len(COUNTS) / 4
     assert any(kind == "inside" for warm, kind in COUNTS if warm) or EXAMPLES < 12
+    assert any(PREPARED)

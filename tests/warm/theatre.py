@@ -101,13 +101,16 @@ class Theatre:
         path.unlink()
         return str(path)
 
-    def run(self, changed: list[str]) -> None:
-        """Have the tool start the program after these changes, or for the first time; wait until it has come up."""
+    def run(self, changed: list[str], prepared: bool = False) -> None:
+        """Have the tool start the program after these changes, or for the first time; wait until it has come up.
+
+        `prepared`: if it can be, it is resumed before the old one is known to be dead.
+        """
+        was_there = {path: path in self._there for path in changed} if self._run else None
         if self._run:
-            self._ask("stop", self._run)
+            self._ask("stop", self._run, was_there if prepared else None)
             self.expect("Emptied")
         self._warm.unlink(missing_ok=True)
-        was_there = {path: path in self._there for path in changed} if self._run else None
         self._run += 1
         self._ask("start", self._run, was_there)
         self._there = {str(path) for path in self.tree.rglob("*") if path.is_file()}

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .gate import Gate
     from .stepwise import Begun
 
 SPACING_WHEN_HOT = 0.01
@@ -57,6 +58,8 @@ class Program:
         """How many of the used paths they have told."""
         self.began = monotonic()
         """When it would have begun, had it never been frozen."""
+        self.gate: Gate | None = None
+        """While it is prepared, and an older one ends."""
         self.pid = os.getpid()
         """Of the program; what it forks is another one, and none of our business."""
         self._user = os.geteuid()
@@ -117,6 +120,8 @@ class Program:
         spacing = min(SPACING_WHEN_HOT, self._spacing) if hot else self._spacing
         if monotonic() - self._looked < spacing and kind != "root":
             return
+        if self.gate is not None and not self._may_pass(self.gate, hot):
+            return
         self._busy = True
         why = ""
         try:
@@ -126,6 +131,13 @@ class Program:
         finally:
             self._busy = False
             self._looked = monotonic() - (self._spacing - _SOON if why == native.BUSY else 0.0)
+
+    def _may_pass(self, gate: Gate, hot: bool) -> bool:
+        """May a prepared program fork? A snapshot before a file that is being edited is worth waiting for, if much has
+        been done since the last one: the next restart need not do it again."""
+        if not gate.is_open() and hot and monotonic() - gate.since >= self._spacing:
+            gate.wait()
+        return self.gate is None
 
     def _take(self, kind: str, path: str) -> str:
         """Take a snapshot; why there is none, empty if there is."""

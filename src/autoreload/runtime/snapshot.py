@@ -19,6 +19,7 @@ from .protocol import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from signal import SIG_BLOCK, SIG_SETMASK, SIGKILL, SIGSTOP, pthread_sigmask, valid_signals
 
     from .program import Program
@@ -44,7 +45,8 @@ def take(program: Program, kind: str, path: str) -> str:
 def _take(program: Program, kind: str, path: str) -> str:
     line = _LINES + os.urandom(12).hex().encode()
     opened: list[Stream] = []
-    signals = spare = -1
+    signals = spare = gate = -1
+    changed: Sequence[str] = ()
     subreaper = False
     try:
         control = Stream.connected(program.address)
@@ -73,11 +75,12 @@ def _take(program: Program, kind: str, path: str) -> str:
             os.close(spare)
             frozen = Frozen(program, child, control, listener, up, signals)
             frozen.tell(kind, path, age, line, made, alone)
-            frozen.until_resumed()  # returns in a new child
+            gate = frozen.until_resumed()  # returns in a new child
         except BaseException:
             os._exit(1)  # it must never go on as a second program
         program.resumed += 1
         program.used.resumed()
+        changed = frozen.changed
     else:
         _close(opened, signals, spare)
     program.lines = [*program.lines, line]
@@ -88,6 +91,10 @@ def _take(program: Program, kind: str, path: str) -> str:
     kept.give_back()
     if program.resumed:
         _forget_listings()
+    if gate >= 0:
+        from .gate import Gate
+
+        program.gate = Gate(program, gate, changed)
     return ""
 
 

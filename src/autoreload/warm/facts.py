@@ -39,11 +39,15 @@ class Facts:
 
     def decide(self, chain: Chain, changed: Mapping[str, bool | None] | None) -> Decision:
         """Who may serve. `changed`: as in `WarmRunner.start`, which is called once for each start."""
-        for path in changed or ():
-            self._remember(path)
-        decision = self._decide(chain, changed)
+        decision = self.foresee(chain, changed)
         self._look(changed)
         return decision
+
+    def foresee(self, chain: Chain, changed: Mapping[str, bool | None] | None) -> Decision:
+        """As `decide`, for a start that may be made soon."""
+        for path in changed or ():
+            self._remember(path)
+        return self._decide(chain, changed)
 
     def _decide(self, chain: Chain, changed: Mapping[str, bool | None] | None) -> Decision:
         if changed is None:

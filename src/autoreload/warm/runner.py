@@ -6,6 +6,7 @@ To the session it is the runner that it wraps. What it adds:
   Only where there is none, or it does not answer, the guard ends everything.
 - *start* (facts.py, resuming.py): `decide` names the snapshots that may serve, and the best that agrees ends whatever
   is newer than itself and forks. If none does, the guard ends everything, then starts the command.
+- *prepare* (overlap.py): while the program ends slowly, a snapshot resumes already; what is resumed waits.
 - The program ended by itself: its snapshot says so, and waits to be resumed.
 - A snapshot is gone that was not told to go (`kill -9`): everything is ended and started, as when a guard is killed.
 
@@ -18,19 +19,30 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from autoreload.linux import standing
-from autoreload.process.events import Emptied, Event, Exited, GuardLost, NotUp, Restarted, Snapshots, Started
+from autoreload.process.events import (
+    Emptied,
+    Event,
+    Exited,
+    GuardLost,
+    NotUp,
+    Restarted,
+    Snapshots,
+    Started,
+    Unprepared,
+)
 from autoreload.process.runner import Runner
 from autoreload.warm.arrival import Arrival, Wait
-from autoreload.warm.chain import Chain, Frozen, Snapshot, Told
+from autoreload.warm.chain import Chain, Frozen, Gone, Snapshot, Told
 from autoreload.warm.decide import Decision
 from autoreload.warm.disk import Disk
 from autoreload.warm.facts import Facts
 from autoreload.warm.injection import Terms, injection
 from autoreload.warm.memory import WEIGHED_AFTER, Memory, too_much
+from autoreload.warm.overlap import Overlap, is_up_to_date
 from autoreload.warm.resuming import Resuming
 from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping
 from autoreload.warm.thinning import Thinning
@@ -54,6 +66,7 @@ class WarmRunner:
         self._stopping = Stopping()
         self._resuming = Resuming()
         self._thinning = Thinning()
+        self._overlap = Overlap(lambda paths: self._facts.disk.signatures(list(paths)), self._is_up_to_date)
         self._memory = Memory(terms.memory)
         self._dropped = 0
         """How many were dropped since that was told last, for the memory that they took."""
@@ -160,6 +173,7 @@ class WarmRunner:
     def stop(self, token: int, signal: int, grace: float, from_terminal: bool = False) -> None:
         """End the program. Its snapshots stay, and wait."""
         self._queued += self._hear_chain()
+        self._overlap.cancel()
         if self._then is not None or self._resuming or not self._chain.snapshots:
             self._chain.expect_end(self._chain.snapshots)
             self._resuming.cancel()
@@ -167,6 +181,27 @@ class WarmRunner:
             self._runner.stop(token, signal, grace, from_terminal)
             return
         self._stopping.ask(self._chain.snapshots[-1], token, signal, grace, from_terminal, time.monotonic())
+
+    def prepare(self, changed: Mapping[str, bool | None]) -> None:
+        """The program takes its time to end, and this is what has changed so far: have what will be started do now what
+        it can do without being noticed. `changed`: as in `start`, which need not follow."""
+        if not self._stopping or self._overlap.is_for(changed):
+            return
+        decision = self._facts.foresee(self._chain, changed)
+        told = self._terms.told(self._chain.address, self._facts.hot.places())
+        self._overlap.begin([self._chain.snapshots[place] for place in decision.candidates], told, changed)
+
+    def discard(self) -> None:
+        """What is prepared is of no use."""
+        self._overlap.cancel()
+
+    def _is_up_to_date(self, snapshot: Snapshot, pid: int, since: int) -> bool:
+        return is_up_to_date(self._chain, snapshot, pid, since, self._changed, self._hear_in_between)
+
+    @property
+    def is_prepared(self) -> bool:
+        """Has a snapshot done what `prepare` asked for?"""
+        return self._overlap.is_ready
 
     # -- start ---------------------------------------------------------------------------------------------------------
     def start(self, run: int, changed: Mapping[str, bool | None] | None = None) -> None:
@@ -182,7 +217,7 @@ class WarmRunner:
         if not self._chain.snapshots:
             self._queued += self._start_cold(decision)
         elif decision.candidates:
-            self._resume([self._chain.snapshots[place] for place in decision.candidates])
+            self._resume([self._chain.snapshots[place] for place in decision.candidates], changed or ())
         else:
             self._end_then(lambda: self._start_cold(decision))
 
@@ -198,10 +233,14 @@ class WarmRunner:
         return [Restarted(self._run, False, decision.reason, decision.path, 0.0, decision.lasting)]
 
     # -- resume --------------------------------------------------------------------------------------------------------
-    def _resume(self, candidates: list[Snapshot]) -> None:
+    def _resume(self, candidates: list[Snapshot], changed: Iterable[str]) -> None:
+        candidates, is_prepared = self._overlap.take(candidates, changed)
+        if not candidates:
+            self._end_then(lambda: self._start_cold(Decision((), "another one has been prepared")))
+            return
         told = self._terms.told(self._chain.address, self._facts.hot.places())
         self._is_empty = False
-        self._resuming.begin(candidates, told, time.monotonic())
+        self._resuming.begin(candidates, told, time.monotonic(), is_prepared)
         self._expect_end_below(candidates[0])
 
     def _expect_end_below(self, snapshot: Snapshot) -> None:
@@ -219,7 +258,7 @@ class WarmRunner:
             self._end_then(lambda: self._start_cold(decision))
         return []
 
-    def _resumed(self, snapshot: Snapshot, pid: int) -> list[Event]:
+    def _resumed(self, snapshot: Snapshot, pid: int, was_prepared: bool) -> list[Event]:
         if self._resuming.asked() is not snapshot:
             return []
         self._resumed_from, self._resumed_at = snapshot, time.monotonic()
@@ -228,12 +267,14 @@ class WarmRunner:
         kind, path = snapshot.where
         seconds = self._resuming.resumed(time.monotonic())
         self._thin()  # what was begun may have had to wait
-        return [Restarted(self._run, True, kind, path, seconds), Started(self._run, pid)]
+        return [Restarted(self._run, True, kind, path, seconds, was_prepared=was_prepared), Started(self._run, pid)]
 
     # -- what the snapshots tell ---------------------------------------------------------------------------------------
     def _hear_chain(self) -> list[Event]:
         events: list[Event] = []
         for news in self._chain.read():
+            if isinstance(news, Gone):
+                self._overlap.gone(news.snapshot)
             if isinstance(news, Told):
                 events += self._hear_told(news.snapshot, news.what, news.values)
             elif isinstance(news, Frozen):
@@ -255,9 +296,13 @@ class WarmRunner:
             self._is_empty = True
             return [Emptied(*values)]
         if what == "resumed":
-            return self._resumed(snapshot, values[0])
+            return self._resumed(snapshot, *values)
         if what == "refused":
             return self._refused(snapshot, *values)
+        if what == "prepared":
+            self._overlap.prepared(*values)
+        if what == "unprepared" and self._overlap.unprepared(*values[:2]):
+            return [Unprepared(values[2], values[1])]
         if what == "exited" and self._chain.snapshots[-1:] == [snapshot] and not self._is_ending:
             return [Exited(self._run, os.waitstatus_to_exitcode(values[0]))]
         if what == "heir" and snapshot in self._chain.snapshots:
@@ -275,7 +320,7 @@ class WarmRunner:
     @property
     def _is_busy(self) -> bool:
         """Is a stop or a start under way?"""
-        return bool(self._stopping or self._resuming or self._then)
+        return bool(self._stopping or self._resuming or self._then or self._overlap)
 
     def _thin(self) -> None:
         if not self._is_busy and self._chain.is_whole:
@@ -373,6 +418,7 @@ class WarmRunner:
         """Nothing is left: what comes is another chain, with another address."""
         self._stopping.end()
         self._resuming.cancel()
+        self._overlap.cancel()
         self._then = self._suspect_at = self._weigh_at = None
         self._is_empty = False
         self._facts.ended(self._chain)
