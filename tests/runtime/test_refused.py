@@ -27,6 +27,10 @@ REFUSED = {
         "low = os.open('f', os.O_WRONLY | os.O_APPEND)\nos.dup2(low, fd)\nfcntl.lockf(low, fcntl.LOCK_EX)",
         "it holds a file lock",
     ),
+    "a lock of an open file": (
+        "import fcntl\nf = open('app.py')\nfcntl.flock(f, fcntl.LOCK_EX)",
+        "it holds a file lock",
+    ),
     "an epoll": ("import select\ne = select.epoll()", "a descriptor of the kind [eventpoll] is open"),
     "shared memory": ("import mmap\nm = mmap.mmap(-1, 4096)", "memory is shared (/dev/zero (deleted))"),
 }

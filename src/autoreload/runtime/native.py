@@ -12,7 +12,7 @@ import posix
 import sys
 from time import monotonic, sleep
 
-from .kernel import content
+from .kernel import content, open_read_only
 
 KNOWN = ("libscipy_openblas", "libopenblas", "libiomp5", "libomp", "libmkl", "libarrow", "_multiarray_umath")
 """Parts of the names of libraries whose threads survive a fork."""
@@ -96,7 +96,7 @@ def _stack_pointer(thread: int, until: float) -> int | None:
 
 def _memory(pointer: int) -> bytes:
     """What is on the stack from there on."""
-    fd = posix.open("/proc/self/mem", posix.O_RDONLY | posix.O_CLOEXEC)
+    fd = open_read_only("/proc/self/mem")
     try:
         size = _LARGEST
         while size >= _WORD:

@@ -6,10 +6,12 @@ import _thread
 import os
 from time import monotonic
 
-from . import native, opened, refusals
+from . import native, opened, refusals, successor
+from .kernel import faults_of_children
 from .protocol import note
 from .snapshot import take
-from .used import Used, absolute
+from .telling import Telling
+from .used import Used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Program:
     """What is known of it, in each of its processes: a fork copies it."""
 
     def __init__(self, told: dict[str, Any]) -> None:
+        self.terms = told
         self.address: bytes = told["address"]
         self.signal: int = told["signal"]
         """That asks it to end."""
@@ -36,7 +39,8 @@ class Program:
         """Files edited of late, and where they changed first (bytes)."""
         self._roots: tuple[str, ...] = ()
         self.learn(told)
-        self.used = Used()
+        self.telling = Telling(self.address)
+        self.used = Used(self.telling.uses)
         self.in_progress: dict[str, tuple[bytes, int]] = {}
         """Files that are being run in steps: what of them was run (or is now), and the number of the next statement."""
         self.resumed = 0
@@ -49,25 +53,34 @@ class Program:
         """How many of the used paths they have told."""
         self.began = monotonic()
         """When it would have begun, had it never been frozen."""
-        self._pid = os.getpid()
+        self.pid = os.getpid()
+        """Of the program; what it forks is another one, and none of our business."""
         self._user = os.geteuid()
         self._main = _thread.get_ident()
         self._looked = self.began
         self._busy = False
         self._told: set[str] = set()
+        self._faults = faults_of_children()
+        if "before" in told:
+            successor.take_over(self, told["before"])
 
     def learn(self, told: dict[str, Any]) -> None:
         """Take over what the tool knows by now."""
         self.hot = dict(told["hot"])
         self._roots = tuple(root.rstrip("/") + "/" for root in told["roots"])
 
+    def was_alone(self) -> bool:
+        """Has this process had no children that it waited for?"""
+        return faults_of_children() == self._faults
+
     def watch(self) -> None:
-        """From now on, see which files are opened."""
-        opened.watch(self._opened)
+        """From now on, see which files are opened, and what is executed in the place of the program."""
+        opened.watch(self._opened, self._made)
+        successor.watch(self)
 
     def here(self) -> bool:
         """Is this the process, and the thread, that snapshots can be taken of?"""
-        return not self._busy and _thread.get_ident() == self._main and os.getpid() == self._pid
+        return not self._busy and _thread.get_ident() == self._main and os.getpid() == self.pid
 
     def due(self) -> bool:
         """Has enough been done since the last snapshot?"""
@@ -79,13 +92,17 @@ class Program:
         return path.startswith(self._roots) and not any(word in path for word in _NEVER_OURS)
 
     def _opened(self, path: str) -> None:
-        """A file is about to be read. Of those that are watched the tool is told at once: it may be the last that is
-        heard of this process, which need not have a snapshot any more."""
-        if self._busy:
-            return
-        path = absolute(path)
-        if self.used.add(path) and path.startswith(self._roots) and not path.endswith(".py"):
-            note(self.address, "opened", path)
+        """A file is about to be read."""
+        if not self._is_ours():
+            self.used.add(path)
+
+    def _made(self, path: str) -> None:
+        if not self._is_ours():
+            self.used.make(path)
+
+    def _is_ours(self) -> bool:
+        """Is that our own doing, for a snapshot?"""
+        return self._busy and _thread.get_ident() == self._main
 
     def point(self, kind: str, path: str, hot: bool = False) -> None:
         """A snapshot may be taken here. Returns in the process that goes on, or, later, in one that was resumed."""
@@ -95,17 +112,21 @@ class Program:
         if monotonic() - self._looked < spacing and kind != "root":
             return
         self._busy = True
-        soon = False
+        why = ""
         try:
-            why = refusals.reason(self._main, self._user)
-            soon = why == native.BUSY
-            if not why:
-                why = take(self, kind, path)
+            why = self._take(kind, path)
             if why:
                 self._refused(why, path)
         finally:
             self._busy = False
-            self._looked = monotonic() - (self._spacing - _SOON if soon else 0.0)
+            self._looked = monotonic() - (self._spacing - _SOON if why == native.BUSY else 0.0)
+
+    def _take(self, kind: str, path: str) -> str:
+        """Take a snapshot; why there is none, empty if there is."""
+        try:
+            return refusals.reason(self._main, self._user) or take(self, kind, path)
+        except Exception as error:  # a fault of ours is not to be the program's
+            return f"it failed: {error!r}"
 
     def _refused(self, why: str, path: str) -> None:
         if why not in self._told and note(self.address, "refused", why, path):
@@ -113,5 +134,7 @@ class Program:
 
     def forked(self) -> None:
         """This is another process now, and still the program."""
-        self._pid = os.getpid()
+        self.telling.forked()
+        self._faults = 0
+        self.pid = os.getpid()
         self._main = _thread.get_ident()

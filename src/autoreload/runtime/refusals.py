@@ -112,7 +112,9 @@ def _is_bound(name: Any) -> bool:
 def _file(fd: int, path: str) -> str:
     if path.startswith(_NO_FILES):
         return ""
-    flags = _flags(fd)
+    flags, is_locked = _flags(fd)
+    if is_locked:
+        return "it holds a file lock"  # flock(2): whoever shares the open file can give it up
     if flags & posix.O_ACCMODE == posix.O_RDONLY or (
         flags & posix.O_ACCMODE == posix.O_WRONLY and flags & posix.O_APPEND
     ):
@@ -120,11 +122,14 @@ def _file(fd: int, path: str) -> str:
     return f"{path} is open for writing"
 
 
-def _flags(fd: int) -> int:
+def _flags(fd: int) -> tuple[int, bool]:
+    """Those of open(2), and whether there is a lock on it; see proc(5)."""
+    flags, is_locked = posix.O_RDWR, False
     for line in content(f"/proc/self/fdinfo/{fd}").splitlines():
         if line.startswith(b"flags:"):
-            return int(line.split()[1], 8)
-    return posix.O_RDWR
+            flags = int(line.split()[1], 8)
+        is_locked = is_locked or line.startswith(b"lock:")
+    return flags, is_locked
 
 
 def _locks() -> str:

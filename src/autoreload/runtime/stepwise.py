@@ -36,6 +36,7 @@ class Loader(SourceFileLoader):
 @unseen
 def run(program: Program, path: str, names: dict[str, Any]) -> None:
     """Execute that file in these names, as exec(compile(...)) would."""
+    program.telling.uses(path)
     steps = Steps(content(path), path)
     before = program.resumed
     place = flags = 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from autoreload.warm.chain import Chain
 from autoreload.warm.decide import SOURCE, Decision, Touched, decide
+from autoreload.warm.disk import Disk
 from autoreload.warm.hot import LARGEST, Hot
 
 
@@ -16,8 +16,11 @@ class Facts:
     def __init__(self, directory: str) -> None:
         """`directory`: where the command starts."""
         self.hot = Hot()
+        self.disk = Disk()
+        self.cold: Callable[[str], str] = _no_pattern
+        """By which pattern a change of this file is always a new start; empty: by none."""
         self._directory = directory
-        self._inode = inode(directory)
+        self._inode = self.disk.inode(directory)
         self._present: set[str] = set()
         """Files that changed before a start, and were there then."""
         self._refusals: list[tuple[str, str]] = []
@@ -29,7 +32,7 @@ class Facts:
 
     def starts_cold(self) -> None:
         """The command is started, in what is the directory now."""
-        self._inode = inode(self._directory)
+        self._inode = self.disk.inode(self._directory)
         self._refusals = []
 
     def decide(self, chain: Chain, changed: Mapping[str, bool | None] | None) -> Decision:
@@ -46,7 +49,7 @@ class Facts:
         if not chain.snapshots:
             why, path = next(iter(self._refusals or chain.refusals), ("", ""))
             return Decision((), f"no snapshot: {why}" if why else "no CPython 3.9 to 3.13 was seen to start", path)
-        if inode(self._directory) != self._inode:
+        if self.disk.inode(self._directory) != self._inode:
             return Decision((), "the start directory is another one")
         if chain.overflowed:
             return Decision((), "the program uses too many files")
@@ -57,31 +60,24 @@ class Facts:
         real = chain.resolved(path)
         if was_there is None:
             was_there = chain.was_there(real) or path in self._present
-        return Touched(os.path.exists(path), was_there, chain.was_opened(real))
+        return Touched(self.disk.exists(path), was_there, chain.was_opened(real), self.cold(path))
 
     def _remember(self, path: str) -> None:
         if path.endswith(SOURCE):
-            try:
-                with open(path, "rb") as file:
-                    self.hot.changed(path, file.read(LARGEST))
-            except OSError:
-                pass
+            content = self.disk.head(path, LARGEST)
+            if content is not None:
+                self.hot.changed(path, content)
 
     def _look(self, changed: Iterable[str] | None) -> None:
         """Which of these are there as the program starts: when one changes again soon, nobody else may know yet."""
         if changed is None:  # something may have changed all the same
             self._present.clear()
         for path in changed or ():
-            if os.path.exists(path):
+            if self.disk.exists(path):
                 self._present.add(path)
             else:
                 self._present.discard(path)
 
 
-def inode(path: str) -> tuple[int, int] | None:
-    """What tells a folder from another in its place; None: there is none."""
-    try:
-        info = os.stat(path)
-    except OSError:
-        return None
-    return info.st_dev, info.st_ino
+def _no_pattern(path: str) -> str:
+    return ""

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from marshal import dumps
 from typing import Any, NamedTuple
 
-import autoreload.runtime
-from autoreload.runtime.protocol import FORMAT
+from autoreload.runtime.protocol import injected
 
-INJECTED = os.path.join(os.path.dirname(os.path.abspath(autoreload.runtime.__file__)), "inject")
-VARIABLE = b"AUTORELOAD_RUNTIME"
 SPACING = 0.15
 
 
@@ -27,6 +23,8 @@ class Terms(NamedTuple):
     """The command is a shell script: what it ran before Python would not be run again."""
     spacing: float = SPACING
     """Seconds of the program's work between two snapshots."""
+    memory: int | None = None
+    """Bytes that the snapshots may take; None: a share of what is free."""
 
     def told(self, address: bytes, hot: Mapping[str, int]) -> dict[str, Any]:
         """The same for the runtime. `address`: where the tool listens. `hot`: files edited of late, and where."""
@@ -43,10 +41,4 @@ class Terms(NamedTuple):
 
 def injection(environ: Mapping[bytes, bytes], guard: int, told: Mapping[str, Any]) -> dict[bytes, bytes]:
     """What `environ` gets in addition. `guard`: pid of the parent that the command will have."""
-    before = environ.get(b"PYTHONPATH")
-    kind = "unset" if before is None else "set" if before else "empty"
-    parts = {"guard": guard, "warm": dict(told)}
-    return {
-        b"PYTHONPATH": os.fsencode(INJECTED) + (b":" + before if before else b""),
-        VARIABLE: f"{kind} {dumps(parts, FORMAT).hex()}".encode(),
-    }
+    return injected(environ.get(b"PYTHONPATH"), {"guard": guard, "warm": dict(told)})

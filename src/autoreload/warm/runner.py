@@ -18,19 +18,26 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from autoreload.process.events import Emptied, Event, Exited, GuardLost, Restarted, Started
+from autoreload.linux import standing
+from autoreload.process.events import Emptied, Event, Exited, GuardLost, NotUp, Restarted, Snapshots, Started
 from autoreload.process.runner import Runner
+from autoreload.warm.arrival import Arrival, Wait
 from autoreload.warm.chain import Chain, Frozen, Snapshot, Told
 from autoreload.warm.decide import Decision
+from autoreload.warm.disk import Disk
 from autoreload.warm.facts import Facts
 from autoreload.warm.injection import Terms, injection
+from autoreload.warm.memory import WEIGHED_AFTER, Memory, too_much
 from autoreload.warm.resuming import Resuming
 from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping
 from autoreload.warm.thinning import Thinning
+from autoreload.warm.unused import are_unused
 
+STUCK_GRACE = 1.0
+"""Seconds that a program which did not come up gets to end."""
 _OWN = -1
 """Token of a stop that nobody but us knows of."""
 
@@ -47,6 +54,14 @@ class WarmRunner:
         self._stopping = Stopping()
         self._resuming = Resuming()
         self._thinning = Thinning()
+        self._memory = Memory(terms.memory)
+        self._dropped = 0
+        """How many were dropped since that was told last, for the memory that they took."""
+        self._weigh_at: float | None = None
+        self._resumed_from: Snapshot | None = None
+        self._resumed_at = 0.0
+        self._arrival = Arrival()
+        self._changed: tuple[str, ...] = ()
         self._run = 0
         self._then: Callable[[], list[Event]] | None = None
         """What comes when the stop of our own is answered."""
@@ -55,6 +70,12 @@ class WarmRunner:
         self._epoll = select.epoll()
         self._epoll.register(runner.fileno(), select.EPOLLIN)
         self._epoll.register(self._chain.fileno(), select.EPOLLIN)
+
+    def adopt(self, disk: Disk, cold: Callable[[str, bool], str] | None) -> None:
+        """Look at the disk by way of this from now on. `cold`: see `scope.matcher`, for the option of that name."""
+        self._facts.disk = self._chain.disk = disk
+        if cold is not None:
+            self._facts.cold = lambda path: cold(path, False)
 
     # -- as the runner -------------------------------------------------------------------------------------------------
     @property
@@ -82,6 +103,8 @@ class WarmRunner:
             self._stopping.deadline(),
             self._resuming.deadline(),
             self._suspect_at,
+            self._weigh_at,
+            self._arrival.deadline(),
         )
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -105,6 +128,11 @@ class WarmRunner:
         if _is_due(self._suspect_at, now):
             self._suspect_at = None
             events += self._broken()
+        if _is_due(self._arrival.deadline(), now):
+            events += self._has_not_come_up(now)
+        if _is_due(self._weigh_at, now):
+            self._weigh_at = None
+            events += self._weigh()
         return events + (self._hear(self._runner.step(now)) if _is_due(self._runner.deadline(), now) else [])
 
     def forward(self, number: int) -> None:
@@ -144,7 +172,11 @@ class WarmRunner:
         was there then (None: nobody knows). Without that it is a cold start, as for the first."""
         self._run = run
         self._queued += self._hear_chain()
+        self._changed = tuple(changed or ())
         decision = self._facts.decide(self._chain, changed)
+        distrusted = next((path for path in self._changed if self._arrival.is_distrusted(path, time.monotonic())), "")
+        if distrusted and decision.candidates:
+            decision = Decision((), "the program did not come up when it was resumed for {}", distrusted)
         if not self._chain.snapshots:
             self._queued += self._start_cold(decision)
         elif decision.candidates:
@@ -153,6 +185,7 @@ class WarmRunner:
             self._end_then(lambda: self._start_cold(decision))
 
     def _start_cold(self, decision: Decision) -> list[Event]:
+        self._arrival.cold()
         self._forget_all()
         self._facts.starts_cold()
         told = self._terms.told(self._chain.address, self._facts.hot.places())
@@ -186,8 +219,12 @@ class WarmRunner:
     def _resumed(self, snapshot: Snapshot, pid: int) -> list[Event]:
         if self._resuming.asked() is not snapshot:
             return []
+        self._resumed_from, self._resumed_at = snapshot, time.monotonic()
+        self._arrival.warm(self._changed, self._resumed_at)
+        self._weigh_at = time.monotonic() + WEIGHED_AFTER
         kind, path = snapshot.where
         seconds = self._resuming.resumed(time.monotonic())
+        self._thin()  # what was begun may have had to wait
         return [Restarted(self._run, True, kind, path, seconds), Started(self._run, pid)]
 
     # -- what the snapshots tell ---------------------------------------------------------------------------------------
@@ -200,8 +237,10 @@ class WarmRunner:
                 if self._stopping:  # it became one while the one above it was already ending it
                     self._chain.expect_end([news.snapshot])
                 self._thin()
+                self._weigh_at = time.monotonic() + WEIGHED_AFTER
             elif news.snapshot.dropped:
                 self._thin()
+                events += self._weigh() if self._dropped else []
             elif not news.snapshot.expected_to_end and not self._then:
                 # It may be on its way out with all the others, for somebody ended the command: the guard will say so.
                 self._suspect_at = self._suspect_at or time.monotonic() + ANSWERS_WITHIN / 4
@@ -232,6 +271,57 @@ class WarmRunner:
     def _thin(self) -> None:
         if not self._is_busy:
             self._thinning.look(self._chain.snapshots, self._facts.hot.places())
+
+    # -- what is not used ----------------------------------------------------------------------------------------------
+    def are_unused(self, paths: Sequence[str]) -> bool:
+        """Is it certain that the running program has used none of these?"""
+        if self._is_busy or any(map(self._facts.cold, paths)):
+            return False
+        return are_unused(self._chain, set(map(self._chain.resolved, paths)), self._hear_in_between)
+
+    def _hear_in_between(self) -> None:
+        self._queued += self._hear_chain()
+
+    # -- has it come up? -----------------------------------------------------------------------------------------------
+    def rested(self, seconds: float | None) -> list[Event]:
+        """The program has come to rest. `seconds`: how long that took; None: it was not seen to."""
+        wait = self._wait()
+        if wait is not None and not self._is_busy:
+            self._arrival.rested(seconds, wait, time.monotonic())
+        return []
+
+    def _wait(self) -> Wait | None:
+        """What the program waits for; None: it is gone."""
+        try:
+            pid = self._chain.program
+            return Wait(standing.awaited_lock(pid), standing.processor_time(pid)) if pid else None
+        except OSError:
+            return None
+
+    def _has_not_come_up(self, now: float) -> list[Event]:
+        """Is it so? Then it is asked to end, and started cold."""
+        wait = self._wait()
+        if self._is_busy or wait is None or not self._arrival.is_stuck(wait, now):
+            self._arrival.cold()
+            return []
+        why = "the resumed program did not come up"
+        self._end_then(lambda: self._start_cold(Decision((), why)), self._terms.signal, STUCK_GRACE)
+        return [NotUp(self._run, now - self._resumed_at)]
+
+    # -- memory --------------------------------------------------------------------------------------------------------
+    def _weigh(self) -> list[Event]:
+        """Is it too much? Once it no longer is, tell of it."""
+        snapshots = self._chain.snapshots
+        sizes = self._memory.sizes([one.pid for one in snapshots])
+        if self._is_busy or not sizes:
+            return []
+        allowed = self._memory.allowed(sum(sizes))
+        place = too_much(sizes, allowed, {place for place, one in enumerate(snapshots) if one is self._resumed_from})
+        if place is not None:
+            self._dropped += self._thinning.let_go(snapshots, place)
+            return []
+        dropped, self._dropped = self._dropped, 0
+        return [Snapshots(len(sizes), sum(sizes), allowed or 0, dropped)]
 
     # -- what the guard tells ------------------------------------------------------------------------------------------
     def _hear(self, told: list[Event]) -> list[Event]:
@@ -268,17 +358,17 @@ class WarmRunner:
         """Nothing is left: what comes is another chain, with another address."""
         self._stopping.end()
         self._resuming.cancel()
-        self._then = self._suspect_at = None
+        self._then = self._suspect_at = self._weigh_at = None
         self._facts.ended(self._chain)
         self._chain.close()
-        self._chain = Chain()
+        self._chain = Chain(self._facts.disk)
         self._epoll.register(self._chain.fileno(), select.EPOLLIN)
 
-    def _end_then(self, then: Callable[[], list[Event]]) -> None:
-        """Have the guard end everything; `then` comes when nothing is left."""
+    def _end_then(self, then: Callable[[], list[Event]], number: int = signal.SIGKILL, grace: float = 0.0) -> None:
+        """Have the guard end everything, by that signal; `then` comes when nothing is left."""
         self._chain.expect_end(self._chain.snapshots)
         self._then = then
-        self._runner.stop(_OWN, signal.SIGKILL, 0.0)
+        self._runner.stop(_OWN, number, grace)
 
 
 def _is_due(deadline: float | None, now: float) -> bool:

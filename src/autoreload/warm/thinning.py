@@ -27,8 +27,15 @@ class Thinning:
         kept = {place for place, one in enumerate(snapshots) if one.where[1] in hot}
         place = superfluous([one.facts["age"] for one in snapshots], MOST_SNAPSHOTS, kept)
         if place is not None:
-            self._leaver = snapshots[place]
-            snapshots[place - 1].stream.send("heir", snapshots[place + 1].pid)
+            self.let_go(snapshots, place)
+
+    def let_go(self, snapshots: Sequence[Snapshot], place: int) -> bool:
+        """Drop that one, which is neither the first nor the last. False: another one is being dropped."""
+        if self._leaver in snapshots:
+            return False
+        self._leaver = snapshots[place]
+        snapshots[place - 1].stream.send("heir", snapshots[place + 1].pid)
+        return True
 
     def answered(self, snapshots: Sequence[Snapshot], above: Snapshot, heir: int) -> None:
         """`above` knows who will be its child: now the one between them may go."""
