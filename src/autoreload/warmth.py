@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from autoreload.linux import standing
 from autoreload.process.runner import Runner
 from autoreload.scope import matcher
 from autoreload.warm.fit import is_fit
+from autoreload.warm.unused import USED
 
 if TYPE_CHECKING:
     from autoreload.content import Content
@@ -59,7 +61,10 @@ class Unused:
         if not all(self._content.was_there(path) for path in paths):
             return ()
         self._forget()  # first: whoever imports one of them from now on reads what it is now
-        if not self._runner.are_unused(paths):
+        why = self._runner.why_used(paths)
+        if why:
+            if why != USED:
+                self._report.detail(f"{os.path.basename(paths[0])} may have been used by the program: {why}")
             return ()
         # Back to what it was at the start is a change too, if it has been imported meanwhile.
         self._content.passed_over(paths)

@@ -162,7 +162,7 @@ def test_a_python_that_lets_nobody_in_restarts_cold(project: Project) -> None:
         wait_for(project, "up 1")
         tool.watching()
         project.write("leaf.py", "value = 22\n")
-        tool.expect("Cold restart: no CPython 3.9 to 3.13 was seen to start")
+        tool.expect("Cold restart: no CPython 3.9 to 3.14 was seen to start")
         wait_for(project, "up 22")
         tool.end()
 
@@ -315,6 +315,22 @@ def test_a_module_that_was_not_used_restarts_nothing_and_is_new_when_it_is(proje
         tool.expect("restart process: lazy.py")
 
         assert tool.restarts() == ["lazy.py"]
+        tool.end()
+
+
+def test_also_after_a_restart(project: Project) -> None:
+    """What the program before had used is another matter."""
+    write_lazy(project, LAZY.replace("import signal", "import slow, leaf, signal"))
+    project.write("slow.py", SLOW)
+    project.write("leaf.py")
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        wait_for(project, "up")
+        project.write("leaf.py", "x = 1\n")
+        tool.expect("Warm restart from before leaf.py")
+        at_rest(tool)
+        project.write("lazy.py", "value = 22\n")
+        tool.expect("^lazy.py changed: the running program has not used it$")
         tool.end()
 
 

@@ -44,7 +44,6 @@ def _warm(told: dict[str, Any], is_command: bool) -> None:
     from .program import Program
 
     program = Program(told)
-    program.used.folders()
     program.point("root", "")
     # From here on there may be another process. If there is none, there cannot be any later: leave all as it is.
     if program.depth:
@@ -73,4 +72,8 @@ def _unfit(told: dict[str, Any]) -> str:
         return "it runs as another user"
     if told["strict"] and faults != told.get("before", {"faults": 0})["faults"]:
         return "other programs ran before Python did"
+    if getattr(sys.flags, "warn_default_encoding", 0):
+        return "-X warn_default_encoding hides what is opened"
+    if getattr(sys, "argv", [""])[0] in ("", "-"):
+        return "the program comes from the standard input"
     return ""

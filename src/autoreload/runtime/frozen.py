@@ -11,7 +11,7 @@ import os
 import select
 from time import monotonic
 
-from . import kernel, native, stepwise
+from . import kernel, native
 from .below import Below, is_stopped, send
 from .protocol import Stream, is_same_user
 
@@ -92,9 +92,12 @@ class Frozen:
         if up is not None:
             self._poll.register(up, select.POLLIN)
 
-    def tell(self, kind: str, path: str, age: float, used: list[Any], made: list[str], alone: bool) -> None:
-        """Tell the tool that this process is a snapshot now. `used`, `made`: since the one above it. `alone`: it has
-        had no children."""
+    def tell(self, kind: str, path: str, age: float, line: bytes, made: list[str], alone: bool) -> None:
+        """Tell the tool that this process is a snapshot now. `line`: where it listens. `made`: since the one above it.
+        `alone`: it has had no children.
+
+        This may come late: the program has gone on, and may have become the next snapshot, or have ended.
+        """
         program = self._program
         facts = {
             "pid": os.getpid(),
@@ -103,12 +106,14 @@ class Frozen:
             "kind": kind,
             "path": path,
             "age": age,
-            "used": used,
+            "line": line,
+            "above": program.lines[-1] if program.lines else b"",
+            "used": program.used.files[program.sent :],
             "made": made,
             "alone": alone,
             "telling": program.telling.where(),
             "overflowed": program.used.overflowed,
-            "in_progress": {name: len(prefix) for name, (prefix, _) in program.in_progress.items()},
+            "in_progress": {begun.path: len(begun.prefix) for begun in program.in_progress},
         }
         self._say("frozen", facts)
 
@@ -201,10 +206,10 @@ class Frozen:
 
     def _on_resume(self, told: dict[str, Any]) -> None:
         """End whatever is left below, at once, and go on from here."""
-        for path, (prefix, number) in self._program.in_progress.items():
-            why = stepwise.may_resume(path, prefix, number)
+        for begun in self._program.in_progress:
+            why = begun.renew()
             if why:
-                self._say("refused", path, why)
+                self._say("refused", begun.path, why)
                 return
         self._then, self._told = "resume", told
         self._below.end(0, monotonic())

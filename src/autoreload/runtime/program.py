@@ -11,11 +11,13 @@ from .kernel import faults_of_children
 from .protocol import note
 from .snapshot import take
 from .telling import Telling
-from .used import Used
+from .used import NEVER, Used, now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from .stepwise import Begun
 
 SPACING_WHEN_HOT = 0.01
 """Seconds of the program's work between two snapshots, the second of which is for a file that was edited of late."""
@@ -41,8 +43,10 @@ class Program:
         self.learn(told)
         self.telling = Telling(self.address)
         self.used = Used(self.telling.uses)
-        self.in_progress: dict[str, tuple[bytes, int]] = {}
-        """Files that are being run in steps: what of them was run (or is now), and the number of the next statement."""
+        self.in_progress: list[Begun] = []
+        """Files that are being run in steps, the outermost first. One may be there twice: a script that is imported."""
+        self.looked_up = 0
+        """When the last module was looked for, see used.now."""
         self.resumed = 0
         """How often this process, or one that it was forked from, was forked by a snapshot that was resumed."""
         self.depth = 0
@@ -61,6 +65,8 @@ class Program:
         self._busy = False
         self._told: set[str] = set()
         self._faults = faults_of_children()
+        self.alone_before = True
+        """Had the program that executed this one in its place no children?"""
         if "before" in told:
             successor.take_over(self, told["before"])
 
@@ -71,7 +77,7 @@ class Program:
 
     def was_alone(self) -> bool:
         """Has this process had no children that it waited for?"""
-        return faults_of_children() == self._faults
+        return self.alone_before and faults_of_children() == self._faults
 
     def watch(self) -> None:
         """From now on, see which files are opened, and what is executed in the place of the program."""
@@ -91,10 +97,10 @@ class Program:
         path = path.rstrip("/") + "/"
         return path.startswith(self._roots) and not any(word in path for word in _NEVER_OURS)
 
-    def _opened(self, path: str) -> None:
+    def _opened(self, path: str, is_code: bool) -> None:
         """A file is about to be read."""
         if not self._is_ours():
-            self.used.add(path)
+            self.used.add(path, self.looked_up if is_code else NEVER)
 
     def _made(self, path: str) -> None:
         if not self._is_ours():
@@ -132,9 +138,13 @@ class Program:
         if why not in self._told and note(self.address, "refused", why, path):
             self._told.add(why)
 
+    def looks_up(self) -> None:
+        """A module is about to be looked for."""
+        self.looked_up = now()
+
     def forked(self) -> None:
         """This is another process now, and still the program."""
         self.telling.forked()
-        self._faults = 0
+        self._faults, self.alone_before = 0, True
         self.pid = os.getpid()
         self._main = _thread.get_ident()

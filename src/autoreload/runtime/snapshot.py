@@ -16,7 +16,6 @@ from . import kernel, native
 from .frozen import Frozen, above
 from .kept import Kept
 from .protocol import Stream
-from .used import signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +32,8 @@ _EVERY = {int(signal) for signal in valid_signals()} - {SIGKILL, SIGSTOP}
 
 def take(program: Program, kind: str, path: str) -> str:
     """Take a snapshot; returns in the child. Why there is none, if it cannot be taken; empty: this is the program."""
-    program.used.collect(program.in_progress)
+    program.used.folders()
+    program.used.collect({begun.path for begun in program.in_progress})
     mask = pthread_sigmask(SIG_BLOCK, _EVERY)
     try:
         return _take(program, kind, path)
@@ -72,15 +72,16 @@ def _take(program: Program, kind: str, path: str) -> str:
             kept.freeze()
             os.close(spare)
             frozen = Frozen(program, child, control, listener, up, signals)
-            frozen.tell(kind, path, age, signed(program.used.paths[program.sent :]), made, alone)
+            frozen.tell(kind, path, age, line, made, alone)
             frozen.until_resumed()  # returns in a new child
         except BaseException:
             os._exit(1)  # it must never go on as a second program
         program.resumed += 1
+        program.used.resumed()
     else:
         _close(opened, signals, spare)
     program.lines = [*program.lines, line]
-    program.sent = len(program.used.paths)
+    program.sent = len(program.used.files)
     program.depth += 1
     program.began = monotonic() - age
     program.forked()

@@ -26,6 +26,8 @@ class Touched(NamedTuple):
     """The program was seen to read it, at any time."""
     cold: str = ""
     """The pattern by which somebody wants a new start."""
+    by_itself: bool = True
+    """If it was opened: not only by a child process of the program."""
 
 
 class Known(NamedTuple):
@@ -64,7 +66,7 @@ def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collecti
             return Decision((), reason, path)
     changed = {*burst, *stale}
     unused = [position for position, snapshot in enumerate(chain) if not any(path in snapshot.used for path in changed)]
-    unseen = next((path for path, touched in burst.items() if not touched.was_opened), "")
+    unseen = next((path for path, touched in burst.items() if not (touched.was_opened and touched.by_itself)), "")
     candidates = [
         position for position in unused if not chain[position].missing and not (unseen and not chain[position].alone)
     ]

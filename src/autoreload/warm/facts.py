@@ -48,7 +48,7 @@ class Facts:
             return Decision((), "")
         if not chain.snapshots:
             why, path = next(iter(self._refusals or chain.refusals), ("", ""))
-            return Decision((), f"no snapshot: {why}" if why else "no CPython 3.9 to 3.13 was seen to start", path)
+            return Decision((), f"no snapshot: {why}" if why else "no CPython 3.9 to 3.14 was seen to start", path)
         if self.disk.inode(self._directory) != self._inode:
             return Decision((), "the start directory is another one")
         if chain.overflowed:
@@ -60,7 +60,8 @@ class Facts:
         real = chain.resolved(path)
         if was_there is None:
             was_there = chain.was_there(real) or path in self._present
-        return Touched(self.disk.exists(path), was_there, chain.was_opened(real), self.cold(path))
+        by_itself = chain.was_opened_by_itself(real)
+        return Touched(self.disk.exists(path), was_there, chain.was_opened(real), self.cold(path), by_itself)
 
     def _remember(self, path: str) -> None:
         if path.endswith(SOURCE):

@@ -34,7 +34,7 @@ from autoreload.warm.memory import WEIGHED_AFTER, Memory, too_much
 from autoreload.warm.resuming import Resuming
 from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping
 from autoreload.warm.thinning import Thinning
-from autoreload.warm.unused import are_unused
+from autoreload.warm.unused import why_used
 
 STUCK_GRACE = 1.0
 """Seconds that a program which did not come up gets to end."""
@@ -66,6 +66,8 @@ class WarmRunner:
         self._then: Callable[[], list[Event]] | None = None
         """What comes when the stop of our own is answered."""
         self._suspect_at: float | None = None
+        self._is_empty = False
+        """Has the program been ended by the last snapshot, and nobody been resumed since?"""
         self._queued: list[Event] = []
         self._epoll = select.epoll()
         self._epoll.register(runner.fileno(), select.EPOLLIN)
@@ -198,6 +200,7 @@ class WarmRunner:
     # -- resume --------------------------------------------------------------------------------------------------------
     def _resume(self, candidates: list[Snapshot]) -> None:
         told = self._terms.told(self._chain.address, self._facts.hot.places())
+        self._is_empty = False
         self._resuming.begin(candidates, told, time.monotonic())
         self._expect_end_below(candidates[0])
 
@@ -234,7 +237,7 @@ class WarmRunner:
             if isinstance(news, Told):
                 events += self._hear_told(news.snapshot, news.what, news.values)
             elif isinstance(news, Frozen):
-                if self._stopping:  # it became one while the one above it was already ending it
+                if self._stopping or self._is_empty:  # it became one while the one above it was already ending it
                     self._chain.expect_end([news.snapshot])
                 self._thin()
                 self._weigh_at = time.monotonic() + WEIGHED_AFTER
@@ -249,12 +252,13 @@ class WarmRunner:
     def _hear_told(self, snapshot: Snapshot, what: str, values: tuple[Any, ...]) -> list[Event]:
         if what == "emptied" and self._stopping.is_of(values[0]):
             self._stopping.end()
+            self._is_empty = True
             return [Emptied(*values)]
         if what == "resumed":
             return self._resumed(snapshot, values[0])
         if what == "refused":
             return self._refused(snapshot, *values)
-        if self._chain.snapshots[-1:] == [snapshot] and what == "exited" and not self._stopping and not self._resuming:
+        if what == "exited" and self._chain.snapshots[-1:] == [snapshot] and not self._is_ending:
             return [Exited(self._run, os.waitstatus_to_exitcode(values[0]))]
         if what == "heir" and snapshot in self._chain.snapshots:
             if self._is_busy:
@@ -264,20 +268,27 @@ class WarmRunner:
         return []
 
     @property
+    def _is_ending(self) -> bool:
+        """Is the program being ended, so that its end is no news? With the guard lost, all is."""
+        return bool(self._stopping or self._resuming) or not self._runner.guard
+
+    @property
     def _is_busy(self) -> bool:
         """Is a stop or a start under way?"""
         return bool(self._stopping or self._resuming or self._then)
 
     def _thin(self) -> None:
-        if not self._is_busy:
+        if not self._is_busy and self._chain.is_whole:
             self._thinning.look(self._chain.snapshots, self._facts.hot.places())
 
     # -- what is not used ----------------------------------------------------------------------------------------------
-    def are_unused(self, paths: Sequence[str]) -> bool:
-        """Is it certain that the running program has used none of these?"""
-        if self._is_busy or any(map(self._facts.cold, paths)):
-            return False
-        return are_unused(self._chain, set(map(self._chain.resolved, paths)), self._hear_in_between)
+    def why_used(self, paths: Sequence[str]) -> str:
+        """Why the running program may have used one of these; empty: it certainly has used none."""
+        if self._is_busy:
+            return "it is being started or ended"
+        if any(map(self._facts.cold, paths)):
+            return "it is named by --cold"
+        return why_used(self._chain, set(map(self._chain.resolved, paths)), self._hear_in_between)
 
     def _hear_in_between(self) -> None:
         self._queued += self._hear_chain()
@@ -335,13 +346,17 @@ class WarmRunner:
                 events.append(event)
             elif isinstance(event, Exited) and (self._then or self._resuming or self._stopping):
                 pass  # of what is being ended
-            elif isinstance(event, Exited) and self._chain.snapshots:
+            elif isinstance(event, Exited) and (self._chain.snapshots or self._was_killed(event)):
                 events += self._broken()  # the first of them was killed, the others were not
             else:
                 if isinstance(event, Exited):
                     self._suspect_at = None
                 events.append(event)
         return events
+
+    def _was_killed(self, event: Exited) -> bool:
+        """Was it the only snapshot, and not the program? That goes on then, with nobody above it."""
+        return self._suspect_at is not None and event.code == -signal.SIGKILL
 
     def _broken(self) -> list[Event]:
         """A snapshot was killed. Nothing can be said of the others: all of it is ended, and started again."""
@@ -359,6 +374,7 @@ class WarmRunner:
         self._stopping.end()
         self._resuming.cancel()
         self._then = self._suspect_at = self._weigh_at = None
+        self._is_empty = False
         self._facts.ended(self._chain)
         self._chain.close()
         self._chain = Chain(self._facts.disk)

@@ -35,7 +35,7 @@ def _leave(variable):  # type: (str) -> str
 
 def _enter(told):  # type: (str) -> None
     """Load the runtime. Whatever goes wrong in it is not to be the program's problem."""
-    if sys.implementation.name != "cpython" or not (3, 9) <= sys.version_info[:2] <= (3, 13):
+    if sys.implementation.name != "cpython" or not (3, 9) <= sys.version_info[:2] <= (3, 14):
         return
     try:
         from _frozen_importlib_external import SourceFileLoader, spec_from_file_location
