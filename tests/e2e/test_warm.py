@@ -85,6 +85,26 @@ def test_an_edit_below_the_imports_of_the_script_is_warm_the_second_time(project
         tool.end()
 
 
+@pytest.mark.parametrize(
+    "over", ["open('notes', 'w').close()", "os.close(os.open('notes', os.O_WRONLY | os.O_CREAT | os.O_TRUNC))"]
+)
+def test_a_file_that_is_written_over_and_added_to_is_written_over_again(project: Project, over: str) -> None:
+    """A new start would do so; the snapshot behind that line would only add."""
+    write(project)
+    add = "with open('notes', 'a') as notes: notes.write(str(leaf.value))\n"
+    add += "print('notes:', open('notes').read(), flush=True)\n"
+    code = APP.replace("import leaf\n", f"import os\n{over}\nimport slower\nimport leaf\n{add}")
+    project.write("app.py", code)
+    project.write("slower.py", SLOW)
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        wait_for(project, "notes: 1")
+        tool.watching()
+        for value in (2, 3):
+            project.write("leaf.py", f"value = {value}\n{'#' * value}\n")
+            wait_for(project, f"notes: {value}")
+        tool.end()
+
+
 def test_a_crash_is_repaired_warm(project: Project) -> None:
     """Its end is told as that of any command."""
     write(project)

@@ -67,19 +67,20 @@ def _path(file: Any) -> str:
 
 
 def watch(read: Callable[[str, bool], None], made: Callable[[str], None]) -> None:
-    """From now on tell `read` of each file that is opened to be read, by the name it is opened by, and whether as code;
-    and `made` of each file or folder that may be made."""
+    """From now on tell `read` of each file that is opened to be read or written over, by the name it is opened by, and
+    whether as code; and `made` of each file or folder that may be made."""
 
     def opened(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         mode = arguments[1] if len(arguments) > 1 else named.get("mode", "r")
-        if type(mode) is not str or "r" in mode or "+" in mode:
+        # What was written over counts as read: if it changes after a snapshot, only what writes it anew puts it right.
+        if type(mode) is not str or "a" not in mode or "+" in mode:
             read_as(file)
         if type(mode) is str and "r" not in mode:
             made_as(file)
 
     def opened_by_number(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         flags = arguments[1] if len(arguments) > 1 else named.get("flags", 0)
-        if type(flags) is not int or flags & posix.O_ACCMODE != posix.O_WRONLY:
+        if type(flags) is not int or flags & posix.O_ACCMODE != posix.O_WRONLY or flags & posix.O_TRUNC:
             folder = arguments[3] if len(arguments) > 3 else named.get("dir_fd")
             read_as(file if folder is None else _within(folder, file))
         if type(flags) is int and flags & posix.O_CREAT:
