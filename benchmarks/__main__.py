@@ -17,9 +17,11 @@ from pathlib import Path
 from benchmarks import cases, peers, processes
 from benchmarks.tables import Section
 
-QUESTIONS = ("latency", "contents", "bursts", "scale", "startup", "noise", "bytecode", "stopping", "http")
+QUESTIONS = ("latency", "contents", "bursts", "scale", "startup", "noise", "bytecode", "stopping", "http", "warm")
 CASES = "cases"
 """Has a page of its own: docs/hard-cases.md."""
+WARM = "warm"
+"""The one question that `--only` narrows, beside the cases."""
 PAGE = peers.ROOT / "docs" / "benchmarks.md"
 _SECTION = re.compile(r"<!-- question: (\w+) -->\n(.*?)(?=<!-- question: |\Z)", re.DOTALL)
 
@@ -29,7 +31,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks/run", description=__doc__)
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help=f"{', '.join(QUESTIONS)} [default: all]")
     parser.add_argument(
-        "--only", action="append", metavar="TOOL", help="of the question cases: ask the tools whose names begin so"
+        "--only",
+        action="append",
+        metavar="NAME",
+        help="of the question cases: ask the tools whose names begin so; of warm: the applications and tools (the page "
+        "is not written then)",
     )
     parser.add_argument("--quick", action="store_true", help="few repetitions, small trees; the page is not written")
     chosen = parser.parse_args()
@@ -56,18 +62,18 @@ def _run(questions: list[str], quick: bool, only: list[str]) -> None:
             if not quick:
                 cases.write(only)
             continue
-        text = _ask(question, quick)
+        text = _ask(question, quick, only)
         print(text, flush=True)
-        if not quick:
+        if not quick and not (only and question == WARM):
             PAGE.write_text(_page(problems, _sections() | {question: text}))
 
 
-def _ask(question: str, quick: bool) -> str:
-    measure: Callable[[Path, bool], Section] = importlib.import_module(f"benchmarks.{question}").measure
+def _ask(question: str, quick: bool, only: list[str]) -> str:
+    measure: Callable[..., Section] = importlib.import_module(f"benchmarks.{question}").measure
     scratch = Path(tempfile.mkdtemp(prefix="benchmarks-"))
     before, began = os.getloadavg()[0], time.monotonic()
     try:
-        section = measure(scratch, quick)
+        section = measure(scratch, quick, only) if question == WARM else measure(scratch, quick)
     finally:
         processes.end_all()
         shutil.rmtree(scratch, ignore_errors=True)

@@ -20,6 +20,11 @@ BIN = VENV / "bin"
 PYTHON = BIN / "python"
 PYTHON_PEERS = ("watchfiles", "watchdog[watchmedo]", "uvicorn", "hupper", "pywatchman")
 NODEMON = CACHE / "node_modules" / ".bin" / "nodemon"
+APPLICATIONS = CACHE / "applications"
+APPLICATION_PACKAGES = (
+    *("django", "djangorestframework", "fastapi", "flask", "jurigged", "pandas", "sqlalchemy", "uvicorn", "wagtail"),
+    *("watchfiles", "watchdog<7"),  # where watchdog 7.1 is there, flask's reloader does not notice changes
+)
 CHILD = CACHE / "child"
 FLOOR = CACHE / "floor"
 INSTALL_LIMIT = 600
@@ -53,6 +58,29 @@ def prepare() -> list[str]:
     return problems
 
 
+def prepare_applications() -> list[str]:
+    """The applications of the question warm, and the tools that run inside them, in the newest Python that is found:
+    uvicorn-hmr needs 3.12. Returns what could not be had, as sentences."""
+    if not (APPLICATIONS / "bin" / "wagtail").exists():
+        _call(_newest_python(), "-m", "venv", "--clear", str(APPLICATIONS))
+        if not _pip(*APPLICATION_PACKAGES, python=APPLICATIONS / "bin" / "python"):
+            raise SystemExit("benchmarks: pip could not install the applications")
+        _pip("uvicorn-hmr", python=APPLICATIONS / "bin" / "python")
+    hmr = APPLICATIONS / "bin" / "uvicorn-hmr"
+    return [] if hmr.exists() else ["uvicorn-hmr is left out: pip could not install it (it needs Python 3.12)."]
+
+
+def _newest_python() -> str:
+    """The newest that the runtime of --warm knows and that can make environments."""
+    places = [*os.environ.get("PATH", "").split(":"), *map(str, Path.home().glob(".pyenv/versions/*/bin"))]
+    for name in ("python3.13", "python3.12"):
+        for place in places:
+            program = Path(place, name)
+            if program.exists() and _call(str(program), "-c", "import ensurepip, venv", check=False):
+                return str(program)
+    return sys.executable
+
+
 def child(fifo: Path, *files: Path) -> list[str]:
     """The command that is restarted: see child.c."""
     words = [str(fifo), *map(str, files)]
@@ -62,7 +90,7 @@ def child(fifo: Path, *files: Path) -> list[str]:
 def versions() -> list[str]:
     """What was measured, as `name version`."""
     found = [f"Python {platform.python_version()}"]
-    found += _output(str(PYTHON), "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check").split()
+    found += output(str(PYTHON), "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check").split()
     shown = [found[0]]
     shown += [
         word.replace("==", " ")
@@ -70,14 +98,14 @@ def versions() -> list[str]:
         if re.match(r"(autoreload|watchfiles|watchdog|uvicorn|hupper)\b", word, re.IGNORECASE)
     ]
     if NODEMON.exists():
-        shown.append(f"nodemon {_output(str(NODEMON), '--version').strip()}")
-        shown.append(f"Node.js {_output('node', '--version').strip().lstrip('v')}")
-    if shutil.which("entr") and (match := re.search(r"release: (\S+)", _output("entr", "-?"))):
+        shown.append(f"nodemon {output(str(NODEMON), '--version').strip()}")
+        shown.append(f"Node.js {output('node', '--version').strip().lstrip('v')}")
+    if shutil.which("entr") and (match := re.search(r"release: (\S+)", output("entr", "-?"))):
         shown.append(f"entr {match[1]}")
-    if shutil.which("inotifywait") and (match := re.search(r"inotifywait (\S+)", _output("inotifywait", "--help"))):
+    if shutil.which("inotifywait") and (match := re.search(r"inotifywait (\S+)", output("inotifywait", "--help"))):
         shown.append(f"inotify-tools {match[1]}")
     if shutil.which("watchman"):
-        shown.append(f"watchman {_output('watchman', '--version').strip()}")
+        shown.append(f"watchman {output('watchman', '--version').strip()}")
     return shown
 
 
@@ -111,9 +139,9 @@ def _install_autoreload() -> None:
     stamp.write_text(digest.hexdigest())
 
 
-def _pip(*words: str) -> bool:
+def _pip(*words: str, python: Path = PYTHON) -> bool:
     common = ("-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check", "--compile")
-    return _call(str(PYTHON), *common, *words, check=False)
+    return _call(str(python), *common, *words, check=False)
 
 
 def _compile(compiler: str, source: Path, target: Path) -> None:
@@ -132,7 +160,8 @@ def _call(*command: str, check: bool = True) -> bool:
     return done.returncode == 0
 
 
-def _output(*command: str) -> str:
+def output(*command: str) -> str:
+    """All that it says."""
     done = subprocess.run(
         command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
     )

@@ -44,6 +44,8 @@ class Report:
         self._dropped = 0
         self._broken: dict[str, str] = {}
         """What was told of files that do not compile."""
+        self._has_no_snapshots = False
+        """Has it been said that all restarts are cold?"""
         self._is_terminal = os.isatty(fd) and environ.get("TERM", "dumb") != "dumb"
         self._colours = (self._is_terminal and not environ.get("NO_COLOR")) or bool(environ.get("FORCE_COLOR"))
 
@@ -90,14 +92,25 @@ class Report:
         elif cause is Cause.GUARD:
             self._line(Level.ATTENTION, "The process that guards the command was killed, restart process")
 
-    def how(self, warm: bool, what: str, path: str, seconds: float, explain: bool) -> None:
-        """How the restart is made; `what` and `path` as in `events.Restarted`."""
+    def how(
+        self, warm: bool, what: str, path: str, seconds: float, lasting: bool, was_prepared: bool, explain: bool
+    ) -> None:
+        """How the restart is made; all but `explain` as in `events.Restarted`."""
         name = self._shown(path)
         if warm:
             place = f"{what} {name}" if path else "the start of the program"
-            self._line(Level.DETAIL, f"Warm restart from {place}, resumed in {_seconds(seconds)}")
+            how = "prepared while the old process ended, released" if was_prepared else "resumed"
+            self._line(Level.DETAIL, f"Warm restart from {place}, {how} in {_seconds(seconds)}")
         else:
-            self._line(Level.ATTENTION if explain else Level.DETAIL, f"Cold restart: {what.replace('{}', name)}")
+            is_news = lasting and not self._has_no_snapshots
+            self._has_no_snapshots |= lasting
+            level = Level.ATTENTION if explain else Level.ROUTINE if is_news else Level.DETAIL
+            self._line(level, f"Cold restart: {what.replace('{}', name)}")
+
+    def unprepared(self, why: str, path: str, explain: bool) -> None:
+        """The old process ends slowly, and nothing of the new one is done meanwhile."""
+        reason = f"{self._shown(path)}: {why}" if path else why
+        self._line(Level.ATTENTION if explain else Level.DETAIL, f"Nothing is prepared meanwhile: {reason}")
 
     def not_up(self, seconds: float) -> None:
         """A resumed program is stuck."""

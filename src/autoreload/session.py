@@ -21,7 +21,7 @@ from autoreload.core.debounce import Debounce, Phase
 from autoreload.core.filter import SOURCES
 from autoreload.core.habits import TOLD_AFTER, Habits
 from autoreload.core.loading import Loading
-from autoreload.linux.clock import SetBack, changed_from_now, file_time
+from autoreload.linux.clock import SetBack, file_time
 from autoreload.linux.signalfd import SI_KERNEL
 from autoreload.process import activity, events
 from autoreload.process.family import Family
@@ -98,6 +98,7 @@ class Session:
         self._own: set[str] = set()
         self._selector: selectors.BaseSelector
         self._checks = Checks(self._debounce, self._explain, report)
+        self._ahead = warmth.Ahead(runner, self._lifecycle, self._debounce, self._checks, self._remove_stale_bytecode)
         self._syntax = Syntax("" if chosen.no_check else command.interpreter, command.directory, report.detail)
         self._checks.compile_with(self._syntax)
         self._run = 0
@@ -164,9 +165,8 @@ class Session:
             opened.content.met = self._syntax.met
         warmth.prepare(self._runner, self._job, opened.elsewhere)
         if opened.content is not None and not self._job.settings.no_use_check:
-            is_running = lambda: self._lifecycle.state is life.State.RUNNING  # noqa: E731
             self._checks.unused = warmth.Unused(
-                self._runner, opened.content, self._report, is_running, self._remove_stale_bytecode
+                self._runner, self._lifecycle, opened.content, self._report, self._remove_stale_bytecode
             )
 
     def _turn(self) -> None:
@@ -220,6 +220,7 @@ class Session:
             self._backend.deadline(),
             self._runner.deadline(),
             self._slow_stop_at,
+            self._ahead.deadline(),
             self._recheck_at,
         )
         nearest = min((moment for moment in moments if moment is not None), default=None)
@@ -239,6 +240,7 @@ class Session:
             self._recheck_at = None
             if self._scope.recheck():
                 self._rejudge()
+        self._ahead.step(now, self._content)
         if _is_due(self._slow_stop_at, now):
             self._slow_stop_at = None
             if not self._lifecycle.ending:
@@ -300,6 +302,7 @@ class Session:
             self._content.heard(change)
         if path.endswith(SOURCES):
             self._sources.add(path)
+            self._ahead.changed(now)
         counts, reason = self._scope.judge(path)
         if counts and self._habits.is_output(path):
             counts, reason = False, "the command itself writes it in each run"
@@ -315,6 +318,7 @@ class Session:
             self._habits.changed(path)
             self._debounce.add(change, now)
             self._syntax.heard(change)
+            self._ahead.changed(now)
         elif change.kind not in (Kind.OPENED, Kind.MODIFIED):
             self._explain(change, reason)
 
@@ -339,12 +343,8 @@ class Session:
             elif isinstance(event, events.Emptied):
                 self._slow_stop_at = None
                 self._handle(life.Emptied(event.token), now)
-            elif isinstance(event, events.Restarted):
-                self._report.how(event.warm, event.what, event.path, event.seconds, self._job.settings.explain)
-            elif isinstance(event, events.Snapshots):
-                self._report.snapshots(*event)
-            elif isinstance(event, events.NotUp):
-                self._report.not_up(event.seconds)
+            elif isinstance(event, warmth.News):
+                warmth.tell(event, self._report, self._job.settings.explain)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)
                 self._handle(life.Stuck(), now)
@@ -378,6 +378,7 @@ class Session:
             self._start(action, now)
         elif isinstance(action, life.Stop):
             self._slow_stop_at = now + SLOW_STOP
+            self._ahead.stopping(now)
             self._stopped = True
             self._serving.stop(action, now, self._lifecycle.ending)
         elif isinstance(action, life.Kill):
@@ -419,9 +420,9 @@ class Session:
         self._report.restart(action.cause, burst, first=action.run == 1)
         self._learn(burst, now)
         self._remove_stale_bytecode()
-        changed = {path: self._content.was_there(path) if self._content is not None else None for path in burst}
+        changed = warmth.were_there(burst, self._content)
         if self._content is not None:
-            self._content.started(changed_from_now())
+            self._content.started(self._ahead.started())
         self._syntax.starting()
         self._serving.starting()
         self._loading.started(now)
@@ -439,7 +440,8 @@ class Session:
     def _remove_stale_bytecode(self) -> None:
         if not self._sources:
             return
-        sources, self._sources = self._backend.links.names(self._sources), set()
+        sources = self._backend.links.names(self._sources)
+        self._sources = self._sources if self._ahead.is_held_up else set()  # then the old program may still write some
         for path, code in self._elsewhere.remove_stale(sources, os.environ, self._command.directory):
             self._report.stale_bytecode(path, os.strerror(code))
 

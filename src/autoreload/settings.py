@@ -287,7 +287,7 @@ After a change it goes on from the last one that had not used the file: what cam
 Where that might differ from a new start, there is a new start; `--explain` says why: a file is new or gone, a data file
 was not seen to be read, a `.env` or lock file changed, or a package that was used. No copy is made while a thread runs,
 a socket is bound, a connection, a pipe of its own or a file to be overwritten is open, a lock is held, a child lives.
-The command must be CPython 3.9 to 3.13, started directly or by `exec`, without `-I`, `-E` or `-S`.""",
+The command must be CPython 3.9 to 3.14, started directly, by `exec` or by `uv run`, without `-I`, `-E` or `-S`.""",
     ),
     Option(
         "cold",

@@ -1,98 +1,226 @@
-"""`--overlap`: the old process answers until the new one does."""
+"""`--warm` while the old program takes its time to end: the next one is imported meanwhile, and does nothing yet."""
 
 from __future__ import annotations
 
-import socket
+import os
+import signal
 import sys
-from functools import partial
 
 import pytest
 
-from tests.e2e.client import ask, asking, over_tcp
-from tests.e2e.test_keep_sockets import ASYNCIO, HTTP, edit_and_ask, has
-from tests.e2e.tool import Project, autoreload, run_briefly
-from tests.support import eventually
+from tests.e2e.test_warm import SLOW, program, wait_for
+from tests.e2e.tool import Project, Tool, autoreload, children
+from tests.support import eventually, state, survivors
 
-SLOW = "import time; time.sleep(0.5)\n"
-TELLING = """
-import os, signal, socket, sys
-print("began", flush=True)
-signal.signal(signal.SIGTERM, lambda *ignored: (print("told to end", flush=True), os._exit(0)))
-with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-    notify.sendto(b"STATUS=up\\nREADY=1\\n", "\\0" + os.environ["NOTIFY_SOCKET"][1:])
+pytestmark = pytest.mark.slow
+APP = """\
+import atexit, os, signal, sys, time
+def end():
+    print("ends", flush=True)
+    while not os.path.exists("../go"):
+        time.sleep(0.01)
+    print("gone", flush=True)
+def stop(*_):
+    sys.exit()
+atexit.register(end)
+signal.signal(signal.SIGTERM, stop)
+import slow
+import leaf
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+print("up", leaf.value, flush=True)
 while True:
     signal.pause()
 """
 
 
 @pytest.fixture
-def port() -> int:
-    """One that was free just now."""
-    with socket.create_server(("127.0.0.1", 0)) as it:
-        return int(it.getsockname()[1])
+def slow_to_end(project: Project) -> Project:
+    """A program that ends when it is let go."""
+    project.write("app.py", APP)
+    project.write("slow.py", SLOW)
+    project.write("leaf.py", "value = 1\n")
+    return project
 
 
-@pytest.mark.parametrize("source", [HTTP, ASYNCIO])
-def test_nobody_waits_for_a_slow_start(source: str, project: Project, port: int) -> None:
-    """Nor is anybody refused. The start takes half a second, no answer as much."""
-    path = project.write("server.py", SLOW + source)
-    with autoreload(project, "--overlap", "--", sys.executable, "server.py", str(port)) as it:
-        assert edit_and_ask(it, path, over_tcp(port)) == []
-        assert it.restarts() == ["server.py"] * 3
-        for _ in range(4):
-            it.expect("^Ready in ")
-        path.write_text(path.read_text().replace("version 4", "version 5"))
-        it.expect("restart process: server.py$")
-        assert ask(over_tcp(port)).endswith(b"version 4")
-        eventually(lambda: ask(over_tcp(port)).endswith(b"version 5"))
-        it.end()
+def let_go(project: Project) -> None:
+    """It may end."""
+    (project.base / "go").write_text("")
 
 
-def test_a_new_one_that_ends_before_leaves_the_old_one(project: Project, port: int) -> None:
-    """And the fix takes its place."""
-    path = project.write("server.py", HTTP)
-    with autoreload(project, "--overlap", "--", sys.executable, "server.py", str(port)) as it:
-        it.expect("^Ready in ")
-        it.watching()
-        with asking(over_tcp(port)) as answers:
-            path.write_text("undefined\n" + HTTP)
-            it.expect("^Process exited with code 1 ")
-            it.expect("^The old process goes on running$")
-            before = len(answers)
-            eventually(lambda: len(answers) > before + 10)
-            assert {answer[-9:] for answer in answers} == {b"version 1"}
-            path.write_text(HTTP.replace("version 1", "version 2"))
-            eventually(partial(has, answers, b"version 2"), what=it.text())
-        assert {answer[-9:] for answer in answers} == {b"version 1", b"version 2"}
-        it.end()
+def prepared(tool: Tool, but: int = 0) -> int:
+    """Wait for one that has been prepared, and waits: its pid. `but`: is not meant."""
+
+    def found() -> int:
+        parents = [tool.guard()]
+        while parents:
+            below = children(parents.pop())
+            for pid in below:
+                if pid != but and len(below) > 1 and ignores(pid, signal.SIGUSR1) and state(pid) == "S":
+                    return pid
+            parents += below
+        return 0
+
+    # The old one ignores that signal as well, and is an only child or the first.
+    return eventually(found, what="one that is prepared")
 
 
-def test_a_command_may_say_itself_that_it_is_ready(project: Project) -> None:
-    """As sd_notify(3) does. Then the old one is told to end."""
-    path = project.write("app.py", TELLING)
-    with autoreload(project, "--overlap", "--", sys.executable, "app.py") as it:
-        it.expect("^Ready in ")
-        it.watching()
-        said = project.stdout.read_text
-        path.write_text(TELLING.replace("began", "began again"))
-        eventually(lambda: said().splitlines() == ["began", "began again", "told to end"], what=said())
-        it.end()
+def ignores(pid: int, number: int) -> bool:
+    """Does that process ignore the signal? proc(5)"""
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            mask = next(line for line in status if line.startswith("SigIgn"))
+    except OSError:
+        return False
+    return bool(int(mask.split()[1], 16) >> (number - 1) & 1)
 
 
-def test_the_end_is_that_of_both(project: Project, port: int) -> None:
-    """While the new one starts."""
-    path = project.write("server.py", HTTP)
-    with autoreload(project, "--overlap", "--", sys.executable, "server.py", str(port)) as it:
-        it.expect("^Ready in ")
-        it.watching()
-        path.write_text("import time; print('began', flush=True); time.sleep(100)\n" + HTTP)
-        eventually(lambda: "began" in project.stdout.read_text(), what=it.text())
-        assert ask(over_tcp(port)).endswith(b"version 1")
-        it.end()
+def lines(project: Project) -> list[str]:
+    """What the command has written."""
+    return project.stdout.read_text().splitlines()
 
 
-def test_not_together_with_warm(project: Project) -> None:
-    """One line."""
-    code, _, err = run_briefly(project, "--overlap", "--warm", "true")
-    assert code == 2
-    assert err == "autoreload: --overlap and --warm cannot be had together; leave one of them out\n"
+def test_the_next_one_waits_where_it_would_be_noticed(slow_to_end: Project) -> None:
+    """Then it is there at once."""
+    project = slow_to_end
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        old = program(tool)
+        project.write("leaf.py", "value = 22\n")
+        wait_for(project, "ends")
+
+        new = prepared(tool, but=old)
+        assert lines(project) == ["up 1", "ends"]
+        let_go(project)
+
+        tool.expect("Warm restart from before leaf.py, prepared while the old process ended, released in")
+        tool.expect(f"Process {new} started")
+        wait_for(project, "up 22")
+        assert lines(project) == ["up 1", "ends", "gone", "up 22"]
+        tool.end()
+
+
+def test_a_save_in_the_meantime_is_not_lost(slow_to_end: Project) -> None:
+    """What was prepared for the one before is thrown away, and another one prepared."""
+    project = slow_to_end
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        old = program(tool)
+        project.write("leaf.py", "value = 22\n")
+        first = prepared(tool, but=old)
+
+        project.write("leaf.py", "value = 33\n")
+        eventually(lambda: state(first) in ("", "Z"), what="the end of what was prepared")
+        prepared(tool, but=old)
+        let_go(project)
+
+        tool.expect("prepared while the old process ended")
+        wait_for(project, "up 33")
+        assert "up 22" not in lines(project)
+        tool.end()
+
+
+def test_a_save_just_before_the_end_is_not_lost(slow_to_end: Project) -> None:
+    """There is no time to prepare another one."""
+    project = slow_to_end
+    with autoreload(project, "--warm", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        old = program(tool)
+        project.write("leaf.py", "value = 22\n")
+        prepared(tool, but=old)
+
+        project.write("leaf.py", "value = 33\n")
+        let_go(project)
+
+        wait_for(project, "up 33")
+        assert "up 22" not in lines(project)
+        tool.end()
+
+
+@pytest.mark.parametrize("where", ["tree", "base"])
+def test_a_module_that_the_old_one_writes_as_it_ends_is_not_missed(slow_to_end: Project, where: str) -> None:
+    """Watched or not: the next one may have imported it before that."""
+    project = slow_to_end
+    folder = project.tree if where == "tree" else project.base
+    (folder / "generated.py").write_text("value = 1\n")
+    write = f"    with open({str(folder / 'generated.py')!r}, 'w') as file: file.write('value = 2222\\n')\n"
+    text = APP.replace('    print("gone"', f'{write}    print("gone"').replace("import leaf", "import leaf, generated")
+    text = text.replace("leaf.value", "leaf.value, generated.value")
+    project.write("app.py", f"import sys\nsys.path.append({str(folder)!r})\n{text}")
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1 1")
+        tool.watching()
+        old = program(tool)
+        project.write("leaf.py", "value = 22\n")
+        prepared(tool, but=old)
+        let_go(project)
+
+        wait_for(project, "up 22 2222")
+        assert "up 22 1" not in lines(project)
+        tool.end()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_when_autoreload_is_ended_meanwhile(slow_to_end: Project, number: int) -> None:
+    """What is prepared is never seen."""
+    project = slow_to_end
+    with autoreload(project, "--warm", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        old = program(tool)
+        project.write("leaf.py", "value = 22\n")
+        prepared(tool, but=old)
+
+        tool.process.send_signal(number)
+        let_go(project)
+
+        assert tool.process.wait(10) == 0
+        assert not survivors(project.mark)
+        assert lines(project) == ["up 1", "ends", "gone"]
+
+
+@pytest.mark.parametrize("whom", ["the new one", "its snapshot", "the old one", "autoreload"])
+def test_whoever_is_killed_meanwhile(slow_to_end: Project, whom: str) -> None:
+    """There is one program in the end, the new one; or none, where autoreload was killed."""
+    project = slow_to_end
+    with autoreload(project, "--warm", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        old = program(tool)
+        project.write("leaf.py", "value = 22\n")
+        new = prepared(tool, but=old)
+
+        os.kill({"the new one": new, "the old one": old, "autoreload": tool.process.pid}.get(whom) or parent(new), 9)
+        let_go(project)
+
+        if whom == "autoreload":
+            eventually(lambda: not survivors(project.mark), what="an empty tree")
+            return
+        wait_for(project, "up 22")
+        eventually(lambda: not os.path.exists(f"/proc/{old}"), what="the end of the old one")
+        assert lines(project).count("up 22") == 1
+        tool.end()
+
+
+def parent(pid: int) -> int:
+    """Of a process; see proc(5)."""
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+
+
+def test_why_nothing_is_prepared_is_said_with_explain(slow_to_end: Project) -> None:
+    """Once for each restart."""
+    project = slow_to_end
+    project.write("slow.py", f"{SLOW}import ctypes\nkept = ctypes.CDLL(None)\n")
+    with autoreload(project, "--warm", "--explain", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        project.write("leaf.py", "value = 22\n")
+
+        tool.expect("Nothing is prepared meanwhile: it calls C code by ctypes")
+        let_go(project)
+
+        wait_for(project, "up 22")
+        tool.end()

@@ -85,6 +85,26 @@ def test_an_edit_below_the_imports_of_the_script_is_warm_the_second_time(project
         tool.end()
 
 
+@pytest.mark.parametrize(
+    "over", ["open('notes', 'w').close()", "os.close(os.open('notes', os.O_WRONLY | os.O_CREAT | os.O_TRUNC))"]
+)
+def test_a_file_that_is_written_over_and_added_to_is_written_over_again(project: Project, over: str) -> None:
+    """A new start would do so; the snapshot behind that line would only add."""
+    write(project)
+    add = "with open('notes', 'a') as notes: notes.write(str(leaf.value))\n"
+    add += "print('notes:', open('notes').read(), flush=True)\n"
+    code = APP.replace("import leaf\n", f"import os\n{over}\nimport slower\nimport leaf\n{add}")
+    project.write("app.py", code)
+    project.write("slower.py", SLOW)
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        wait_for(project, "notes: 1")
+        tool.watching()
+        for value in (2, 3):
+            project.write("leaf.py", f"value = {value}\n{'#' * value}\n")
+            wait_for(project, f"notes: {value}")
+        tool.end()
+
+
 def test_a_crash_is_repaired_warm(project: Project) -> None:
     """Its end is told as that of any command."""
     write(project)
@@ -142,9 +162,27 @@ def test_a_python_that_lets_nobody_in_restarts_cold(project: Project) -> None:
         wait_for(project, "up 1")
         tool.watching()
         project.write("leaf.py", "value = 22\n")
-        tool.expect("Cold restart: no CPython 3.9 to 3.13 was seen to start")
+        tool.expect("Cold restart: no CPython 3.9 to 3.14 was seen to start")
         wait_for(project, "up 22")
         tool.end()
+
+
+@pytest.mark.parametrize("option", ["-I", "-E", "-S"])
+def test_one_line_says_that_python_lets_nobody_in(project: Project, option: str) -> None:
+    """At the first restart, and never again."""
+    write(project)
+    project.write("run.py", "import sys\nsys.path.insert(0, '.')\nimport app\n")
+    with autoreload(project, "--warm", sys.executable, option, "run.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        for number in (22, 333):
+            project.write("leaf.py", f"value = {number}\n")
+            wait_for(project, f"up {number}")
+        tool.end()
+    told = [line for line in tool.lines() if "Cold" in line]
+    assert told == [
+        "Cold restart: no CPython 3.9 to 3.14 was seen to start (its options -E, -I and -S keep snapshots out)"
+    ]
 
 
 def test_another_command_is_left_alone(project: Project) -> None:
@@ -295,6 +333,22 @@ def test_a_module_that_was_not_used_restarts_nothing_and_is_new_when_it_is(proje
         tool.expect("restart process: lazy.py")
 
         assert tool.restarts() == ["lazy.py"]
+        tool.end()
+
+
+def test_also_after_a_restart(project: Project) -> None:
+    """What the program before had used is another matter."""
+    write_lazy(project, LAZY.replace("import signal", "import slow, leaf, signal"))
+    project.write("slow.py", SLOW)
+    project.write("leaf.py")
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        wait_for(project, "up")
+        project.write("leaf.py", "x = 1\n")
+        tool.expect("Warm restart from before leaf.py")
+        at_rest(tool)
+        project.write("lazy.py", "value = 22\n")
+        tool.expect("^lazy.py changed: the running program has not used it$")
         tool.end()
 
 

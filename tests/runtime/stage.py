@@ -28,7 +28,7 @@ WITHIN = 15.0
 def interpreters() -> list[str]:
     """The oldest supported version that is there, and that of the tests; each with AUTORELOAD_ALL_PYTHONS=1."""
     found = {sys.version_info[:2]: sys.executable}
-    for version in range(9, 14):
+    for version in range(9, 15):
         places = [f"{folder}/python3.{version}" for folder in os.environ.get("PATH", "").split(":")]
         places += glob(os.path.expanduser(f"~/.pyenv/versions/3.{version}.*/bin/python3.{version}"))
         for place in places:

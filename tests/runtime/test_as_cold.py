@@ -50,7 +50,7 @@ CASES = {
         "import os, threading",
         "print(os.getpid() == threading.get_native_id() == int(os.readlink('/proc/self')))",
     ),
-    "open descriptors": ("import os", "print(sorted(os.listdir('/proc/self/fd')))"),
+    "open descriptors": ("import os, _ctypes", "print(sorted(os.listdir('/proc/self/fd')))"),
     "the folder and the environment": (
         "import os\nos.makedirs('sub', exist_ok=True)\nos.chdir('sub')\nos.environ['NEW'] = '1'",
         "print(os.getcwd(), os.environ['NEW'], os.environ.get('PYTHONPATH'))",
@@ -121,7 +121,7 @@ def test_a_resumed_program_finds(program: Stage, python: str, case: str) -> None
 
 WHOLE = {
     "an event loop that imports it": """
-import asyncio, os, signal, threading
+import asyncio, os, signal, threading, _ctypes  # some versions of libffi keep themselves open
 async def main():
     loop, heard = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGUSR1, heard.set)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from glob import glob
 from pathlib import Path
@@ -158,6 +159,19 @@ def test_a_script_that_only_becomes_python_is_no_obstacle(program: Stage) -> Non
     assert program.wait_for_snapshots(1)
 
 
+def test_a_python_that_is_embedded_is_left_alone(program: Stage) -> None:
+    """What else is in that process, nobody knows. A program of another name stands for those."""
+    host = program.folder.parent / "host"
+    shutil.copy(os.path.realpath(sys.executable), host)
+    program.write("app.py", "print('done', flush=True)")
+
+    program.start("app.py", python=str(host), environ={"PYTHONHOME": sys.base_prefix})
+
+    assert program.process.wait() == 0
+    program.hear()
+    assert program.notes == [("refused", "Python is embedded in host", "")]
+
+
 def test_what_cannot_be_read_is_none_of_the_programs_business(program: Stage) -> None:
     """A fault of ours leaves it cold."""
     program.write("app.py", "print('done', flush=True)")
@@ -197,6 +211,10 @@ def test_a_python_of_another_version_is_left_alone(program: Stage, python: str) 
 
     assert program.process.wait() == 0
     assert program.last_words() == ["none"]
+    program.hear()
+    version = os.path.basename(python)[6:]
+    told = [("refused", f"it runs on cpython {version}, not on CPython 3.9 to 3.14", "")]
+    assert program.notes == ([] if version.startswith("2") else told)
 
 
 def test_the_folder_on_the_path_holds_nothing_else() -> None:

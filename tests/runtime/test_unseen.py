@@ -158,7 +158,7 @@ FILES = {
 }
 WAYS = [
     *(["-u"], ["-O"], ["-OO"], ["-s"], ["-b"], ["-bb", "-W", "error"], ["-X", "dev", "-W", "error"]),
-    *(["-X", "frozen_modules=off"], ["-X", "utf8"], ["-X", "warn_default_encoding"], ["-X", "tracemalloc"]),
+    *(["-X", "frozen_modules=off"], ["-X", "utf8"], ["-X", "tracemalloc"]),
 ]
 LOOK = """
 import os, sys, warnings

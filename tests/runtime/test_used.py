@@ -23,6 +23,7 @@ USES = {
     "path": "import pathlib\npathlib.Path('path').read_text()",
     "low": "os.close(os.open('low', os.O_RDONLY))",
     "from": "fd = os.open('.', 0)\nos.close(os.open('from', os.O_RDONLY, dir_fd=fd))\nos.close(fd)",
+    "package/within": "fd = os.open('package', 0)\nos.close(os.open('within', os.O_RDONLY, dir_fd=fd))\nos.close(fd)",
     "keyword": "open(file='keyword').close()",
     "both": "open('both', 'r+').close()",
     "elsewhere": "os.chdir('package')\nopen('../elsewhere').close()\nos.chdir('..')",

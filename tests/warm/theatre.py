@@ -8,7 +8,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,31 +19,55 @@ TOOL = Path(__file__).parent / "tool.py"
 SOURCES = str(TOOL.parents[2] / "src")
 RECORDER = '''
 """Keeps what the program did, and writes it down at the end."""
-import json, os, sys
+import json, os, random, sys, traceback, warnings
+random.seed(1)  # a package is imported before the script in it
 said = []
+here = os.getcwd()
+counted = []
+def once_more():
+    counted.append(1)
+    if len(counted) > 3:
+        raise ValueError("too often")
+def text_of(error):  # what stands in for `open` has a frame, which cannot be hidden; nor where the import system is
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    return [line for line in lines if "runtime/opened.py" not in line and "<frozen importlib." not in line]
+def hook(kind, error, trace):
+    said.append(text_of(error.with_traceback(trace)))
+def show(message, category, filename, lineno, file=None, line=None):
+    said.append(warnings.formatwarning(message, category, filename, lineno, line))
+sys.excepthook = hook
+warnings.showwarning = show
+def plain(value):
+    return value if type(value) in (int, str, float, type(None)) else type(value).__name__
 def end():
     names = {}
-    for name, module in sorted(sys.modules.items()):
+    for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None) or ""
-        if file.startswith(os.getcwd()) and module is not sys.modules[__name__]:
-            names[name] = {key: value for key, value in vars(module).items() if type(value) in (int, str, float)}
-            names[name].pop("__cached__", None)
-            names[name]["__annotations__"] = repr(vars(module).get("__annotations__"))
-            names[name]["order"] = [key for key in vars(module) if key[:2] != "__"]
+        ours = file and os.path.join(here, file).startswith(here) or name == "__main__"
+        if ours and module is not sys.modules[__name__]:
+            space = vars(module)
+            names[name] = {key: plain(value) for key, value in space.items()}
+            names[name]["__annotations__"] = repr(space.get("__annotations__"))
+            names[name]["order"] = list(space)
+            spec = space.get("__spec__")
+            names[name]["__spec__"] = [
+                str(getattr(spec, field, None)) for field in ("name", "origin", "cached", "parent", "has_location")
+            ]
+    state = [said, names, list(names), sys.argv, sys.path, os.getcwd(), len(warnings.filters)]
     with open(os.environ["STATE"] + ".new", "w") as file:
-        json.dump([said, names], file)
+        json.dump(state, file)
     os.rename(os.environ["STATE"] + ".new", os.environ["STATE"])
 '''
 WITHIN = 20.0
 
 
 class Theatre:
-    """One project, and a tool that runs its `app.py`."""
+    """One project, and a tool that runs it."""
 
-    def __init__(self, base: Path, mark: str, python: str = sys.executable) -> None:
+    def __init__(self, base: Path, mark: str, python: str, words: Sequence[str]) -> None:
         self.tree = base / "tree"
         self.tree.mkdir()
-        self._python = python
+        self._command = [python, *words]
         self._warm, self._cold = base / "warm", base / "cold"
         environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         self._environ = {**environ, "MARK": mark}
@@ -54,7 +78,7 @@ class Theatre:
         """How each restart was made, as `Restarted` tells it."""
         self._output = open(base / "output", "wb")  # noqa: SIM115 (closed by `close`)
         self.tool = subprocess.Popen(
-            [sys.executable, str(TOOL), str(self.tree), python, "app.py"],
+            [sys.executable, str(TOOL), str(self.tree), *self._command],
             env={**self._environ, "PYTHONPATH": SOURCES, "STATE": str(self._warm), "PYTHONDONTWRITEBYTECODE": ""},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -77,13 +101,16 @@ class Theatre:
         path.unlink()
         return str(path)
 
-    def run(self, changed: list[str]) -> None:
-        """Have the tool start the program after these changes, or for the first time; wait until it has come up."""
+    def run(self, changed: list[str], prepared: bool = False) -> None:
+        """Have the tool start the program after these changes, or for the first time; wait until it has come up.
+
+        `prepared`: if it can be, it is resumed before the old one is known to be dead.
+        """
+        was_there = {path: path in self._there for path in changed} if self._run else None
         if self._run:
-            self._ask("stop", self._run)
+            self._ask("stop", self._run, was_there if prepared else None)
             self.expect("Emptied")
         self._warm.unlink(missing_ok=True)
-        was_there = {path: path in self._there for path in changed} if self._run else None
         self._run += 1
         self._ask("start", self._run, was_there)
         self._there = {str(path) for path in self.tree.rglob("*") if path.is_file()}
@@ -112,10 +139,10 @@ class Theatre:
     def cold(self) -> Any:
         """What it comes to when it is started now."""
         self._cold.unlink(missing_ok=True)
-        environ = {**self._environ, "STATE": str(self._cold), "PYTHONDONTWRITEBYTECODE": "1"}
+        environ = {**self._environ, "PYTHONPATH": SOURCES, "STATE": str(self._cold), "PYTHONDONTWRITEBYTECODE": "1"}
         for cache in self.tree.rglob("__pycache__/*"):
             cache.unlink()
-        subprocess.run([self._python, "app.py"], cwd=self.tree, env=environ, capture_output=True, timeout=WITHIN)
+        subprocess.run(self._command, cwd=self.tree, env=environ, capture_output=True, timeout=WITHIN)
         return self._read(self._cold)
 
     def _read(self, path: Path) -> Any:
@@ -158,10 +185,12 @@ class Theatre:
 
 
 @contextmanager
-def theatre(base: Path, mark: str, python: str = sys.executable) -> Iterator[Theatre]:
-    """A project in that folder."""
+def theatre(
+    base: Path, mark: str, python: str = sys.executable, words: Sequence[str] = ("app.py",)
+) -> Iterator[Theatre]:
+    """A project in that folder. `words`: how Python is called."""
     base.mkdir(parents=True, exist_ok=True)
-    it = Theatre(base, mark, python)
+    it = Theatre(base, mark, python, words)
     try:
         yield it
     finally:

@@ -2,7 +2,8 @@
 
     python tool.py FOLDER COMMAND ARG...
 
-`["start", RUN, {PATH: WAS_THERE} or null]`, `["stop", TOKEN]`. The end of stdin ends the tree and then the tool.
+`["start", RUN, {PATH: WAS_THERE} or null]`, `["stop", TOKEN, what to prepare: {PATH: WAS_THERE} or null]`. The end of
+stdin ends the tree and then the tool. What is told in addition: `["Tool", PID, PID of the guard]`, `["Prepared"]`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def main() -> None:
     for source in (runner, signals, 0):
         poll.register(source, select.POLLIN)
     print(json.dumps(["Tool", os.getpid(), runner.guard]), flush=True)
+    was_prepared = False
     while True:
         due = runner.deadline()
         ready = [fd for fd, _ in poll.poll(None if due is None else max(0, (due - time.monotonic()) * 1000 + 1))]
@@ -42,6 +44,9 @@ def main() -> None:
             signals.read()
             events += runner.reap()
         events += runner.read()
+        if runner.is_prepared and not was_prepared:
+            print(json.dumps(["Prepared"]), flush=True)
+        was_prepared = runner.is_prepared
         for event in events:
             print(json.dumps([type(event).__name__, *event]), flush=True)
         if 0 in ready:
@@ -55,6 +60,9 @@ def main() -> None:
                 runner.start(*values)
             else:
                 runner.stop(values[0], signal.SIGTERM, 5.0)
+                if values[1]:
+                    remove_stale(values[1], os.environ, folder)
+                    runner.prepare(values[1])
 
 
 def _line() -> bytes:

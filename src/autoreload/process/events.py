@@ -68,6 +68,18 @@ class Restarted(NamedTuple):
     path: str
     seconds: float
     """How long it took to resume."""
+    lasting: bool = False
+    """Of a cold one: will the next be cold for the same reason?"""
+    was_prepared: bool = False
+    """Had it been resumed before the old program ended?"""
+
+
+class Unprepared(NamedTuple):
+    """The next program cannot be prepared while the present one ends."""
+
+    why: str
+    path: str
+    """Of the file that it is about; may be empty."""
 
 
 class NotUp(NamedTuple):
@@ -90,4 +102,4 @@ class Snapshots(NamedTuple):
     """How many were dropped for that."""
 
 
-Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted | Snapshots | NotUp
+Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted | Unprepared | Snapshots | NotUp

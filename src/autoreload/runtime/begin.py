@@ -64,7 +64,6 @@ def _warm(told: dict[str, Any], is_command: bool) -> None:
     from .program import Program
 
     program = Program(told)
-    program.used.folders()
     program.point("root", "")
     # From here on there may be another process. If there is none, there cannot be any later: leave all as it is.
     if program.depth:
@@ -89,8 +88,15 @@ def _unfit(told: dict[str, Any]) -> str:
         return f"the kernel does not let a snapshot do its work ({error.strerror})"
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return "this Python is free-threaded"
+    program = os.path.basename(os.readlink("/proc/self/exe"))
+    if "python" not in program:
+        return f"Python is embedded in {program}"
     if os.geteuid() != told["user"]:
         return "it runs as another user"
     if told["strict"] and faults != told.get("before", {"faults": 0})["faults"]:
         return "other programs ran before Python did"
+    if getattr(sys.flags, "warn_default_encoding", 0):
+        return "-X warn_default_encoding hides what is opened"
+    if getattr(sys, "argv", [""])[0] in ("", "-"):
+        return "the program comes from the standard input"
     return ""

@@ -31,6 +31,8 @@ class Below:
         """0: it has been reaped."""
         self.status = 0
         """Wait status of the main one, once it has been reaped."""
+        self.spared = 0
+        """The one that is prepared, which is not to be ended; 0: there is none."""
         self.killed: set[int] = set()
         """Who was sent SIGKILL since the stop began."""
         self._signal = 0
@@ -45,16 +47,22 @@ class Below:
         return self._deadline is not None
 
     def reap(self) -> bool:
-        """Collect the dead. True: nothing is left."""
+        """Collect the dead. True: nothing is left but the one that is spared.
+
+        With that one, ECHILD proves nothing; the list of children does. Whoever had another parent is in it before that
+        parent can be reaped, and nobody leaves it but by being reaped here, so none is missed by reading it.
+        """
         while True:
             try:
                 pid, status = waitpid(-1, WNOHANG)
             except ChildProcessError:
                 return True
             if not pid:
-                return False
+                return self.spared != 0 and children() == [self.spared]
             if pid == self.main:
                 self.main, self.status = 0, status
+            elif pid == self.spared:
+                self.spared = 0
 
     def end(self, signal: int, deadline: float, spare_group: bool = False) -> None:
         """Send `signal` to the main process, and when that is gone to each that it leaves; SIGKILL at `deadline`
@@ -76,14 +84,17 @@ class Below:
         if self._deadline is None:
             return None
         if now >= self._deadline:
-            for pid in children():
+            for pid in self._others():
                 if send(pid, SIGKILL):
                     self.killed.add(pid)
         else:
-            for pid in [self.main] if self.main else children():
+            for pid in [self.main] if self.main else self._others():
                 self._ask(pid)
         self._pause = min(2 * self._pause, LOOK_AGAIN[1])
         return now + self._pause if now >= self._deadline else min(self._deadline, now + self._pause)
+
+    def _others(self) -> list[int]:
+        return [pid for pid in children() if pid != self.spared]
 
     def _ask(self, pid: int) -> None:
         if pid not in self._asked:

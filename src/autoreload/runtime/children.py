@@ -46,11 +46,11 @@ def pass_on(told: dict[str, Any]) -> None:
     def spawn(path: Any, argv: Any, env: Any, /, **how: Any) -> int:
         return posix_spawn(path, argv, _with_us(env, told) if _is_ours(path, argv) else env, **how)
 
-    _posixsubprocess.fork_exec = fork
     try:
         from .builtin import stand_in
     except ImportError:  # no _ctypes
         return
+    _posixsubprocess.fork_exec = stand_in(fork_exec, fork)
     posix_spawn = os.posix_spawn
     os.execv, os.posix_spawn = stand_in(execv, become), stand_in(posix_spawn, spawn)
     replacement = stand_in(execve, become_with)

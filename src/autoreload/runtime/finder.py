@@ -31,6 +31,7 @@ class Finder:
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
         """Part of importlib.abc.MetaPathFinder."""
         program = self._program
+        program.looks_up()
         if not program.here():
             return None
         if name == "random" and (spec := self._random(path, target)) is not None:
@@ -40,6 +41,7 @@ class Finder:
             file = self._first_party(name, path)
             if file:
                 program.point("before", file, file in program.hot)
+                program.looks_up()  # that may have been long ago
                 if file in program.hot:
                     return self._in_steps(name, path, target)
         return None
@@ -77,7 +79,12 @@ class Finder:
     def _in_steps(self, name: str, path: Sequence[str] | None, target: Any) -> Any:
         """That, with a loader of ours if it is the plain one."""
         spec = self._found(name, path, target)
-        if spec is not None and type(spec.loader) is SourceFileLoader and spec.origin in self._program.hot:
+        if (
+            spec is not None
+            and type(spec.loader) is SourceFileLoader
+            and spec.origin in self._program.hot
+            and not (_may_be_main(name) and not stepwise.compiles(spec.origin))
+        ):
             spec.loader = stepwise.Loader(spec.loader.name, spec.loader.path, self._program)
         return spec
 
@@ -90,3 +97,8 @@ class Finder:
             return None
         spec.loader = generator.Loader(spec.loader)
         return spec
+
+
+def _may_be_main(name: str) -> bool:
+    """May runpy be looking for it? If it does not compile, nothing of ours is to be in the traceback."""
+    return name.endswith("__main__") or getattr(sys, "argv", [""])[:1] == ["-m"]

@@ -11,12 +11,14 @@ import os
 import select
 from time import monotonic
 
-from . import kernel, native, stepwise
+from . import kernel, native, offsets, unseen
 from .below import Below, is_stopped, send
+from .prepared import Prepared
 from .protocol import Stream, is_same_user, plain_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from signal import (
         SIG_DFL,
         SIG_IGN,
@@ -56,6 +58,8 @@ else:
         valid_signals,
     )
 
+_poll = select.poll
+"""Before gevent or eventlet replaced it."""
 LOST_GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL when the tool is gone and cannot say how long."""
 _FROM_THE_KERNEL = 1
@@ -79,22 +83,32 @@ class Frozen:
         self._ask_to_end = {int(number) for number in (*_ASK_TO_END, program.signal)}
         self._leaving = False
         self._then = ""
-        """What comes when nothing is left below: `tell`, `resume` or `leave`."""
+        """What comes when nothing is left below: `tell`, `resume`, `release` or `leave`."""
         self._token = 0
         self._told: dict[str, Any] = {}
+        self._prepared = Prepared(self._below)
         self._heir = 0
         self._handlers = _ignore_all() if native.count() > 1 else {}
         self._signals = signals
-        self._poll = select.poll()
+        self._files = offsets.named()
+        self._poll = _poll()
         self._main = kernel.process_descriptor(child)
         for source in (control, listener, self._signals, self._main):
             self._poll.register(source, select.POLLIN)
         if up is not None:
             self._poll.register(up, select.POLLIN)
 
-    def tell(self, kind: str, path: str, age: float, used: list[Any], made: list[str], alone: bool) -> None:
-        """Tell the tool that this process is a snapshot now. `used`, `made`: since the one above it. `alone`: it has
-        had no children."""
+    @property
+    def changed(self) -> Sequence[str]:
+        """In a child that is prepared: the files that it is made for."""
+        return self._prepared.changed
+
+    def tell(self, kind: str, path: str, age: float, line: bytes, made: list[str], alone: bool) -> None:
+        """Tell the tool that this process is a snapshot now. `line`: where it listens. `made`: since the one above it.
+        `alone`: it has had no children.
+
+        This may come late: the program has gone on, and may have become the next snapshot, or have ended.
+        """
         program = self._program
         facts = {
             "pid": os.getpid(),
@@ -103,17 +117,22 @@ class Frozen:
             "kind": kind,
             "path": path,
             "age": age,
-            "used": used,
+            "line": line,
+            "above": program.lines[-1] if program.lines else b"",
+            "used": program.used.files[program.sent :],
             "made": made,
             "alone": alone,
             "telling": program.telling.where(),
             "overflowed": program.used.overflowed,
-            "in_progress": {name: len(prefix) for name, (prefix, _) in program.in_progress.items()},
+            "in_progress": {begun.path: len(begun.prefix) for begun in program.in_progress},
         }
         self._say("frozen", facts)
 
-    def until_resumed(self) -> None:
-        """Be a snapshot. Returns in a child of it, each time that it is told to resume; otherwise it ends here."""
+    def until_resumed(self) -> int:
+        """Be a snapshot. Returns in a child of it, each time that it is told to resume; otherwise it ends here.
+
+        In a child that is only prepared it returns the descriptor for its gate, else -1.
+        """
         due: float | None = None
         while True:
             timeout = None if due is None else max(0, int((due - monotonic()) * 1000) + 1)
@@ -127,7 +146,9 @@ class Frozen:
             self._hear_lines(ready)
             empty = self._reap()
             if self._below.ending and empty and self._emptied():
-                return
+                return -1
+            if self._prepared.wanted and self._prepare():
+                return self._prepared.gate
             due = self._below.step(monotonic())
 
     # -- signals -------------------------------------------------------------------------------------------------------
@@ -135,6 +156,7 @@ class Frozen:
         self._pass_down(number)
         if number in self._ask_to_end:
             self._leaving = True
+            self._prepared.discard()
             if self._below.main and is_stopped(self._below.main):
                 send(self._below.main, SIGCONT)
 
@@ -180,6 +202,7 @@ class Frozen:
         if messages is None:
             self._forget(self._control)
             self._control = None
+            self._prepared.discard()
             self._then = "leave"
             self._below.end(SIGTERM, monotonic() + LOST_GRACE)
         for what, *values in messages or ():
@@ -201,13 +224,48 @@ class Frozen:
 
     def _on_resume(self, told: dict[str, Any]) -> None:
         """End whatever is left below, at once, and go on from here."""
-        for path, (prefix, number) in self._program.in_progress.items():
-            why = stepwise.may_resume(path, prefix, number)
-            if why:
-                self._say("refused", path, why)
-                return
+        self._prepared.discard()
+        path, why = self._stands_against()
+        if why:
+            self._say("refused", path, why)
+            return
         self._then, self._told = "resume", told
         self._below.end(0, monotonic())
+
+    def _stands_against(self) -> tuple[str, str]:
+        """A file that cannot be gone on with, and why; empty: there is none."""
+        for begun in self._program.in_progress:
+            why = begun.renew()
+            if why:
+                return begun.path, why
+        path = offsets.replaced(self._files)
+        return path, "it was replaced while the program had it open" if path else ""
+
+    def _on_prepare(self, told: dict[str, Any], changed: list[str]) -> None:
+        """Resume already, while the old program still ends; what is resumed waits before it does anything that counts.
+
+        Answered, like everything about it, with the number that it was asked under.
+        """
+        self._prepared.discard()
+        path, why = self._stands_against()
+        why = why or unseen.reason()
+        if why or self._leaving:
+            self._say("unprepared", told["number"], path, why)
+        else:
+            self._told = told
+            self._prepared.want(changed)
+
+    def _on_release(self, told: dict[str, Any]) -> None:
+        """What is prepared is the program now: end whatever else is left below. Without one, as `resume`."""
+        if not self._prepared.alive:
+            self._on_resume(told)
+            return
+        self._then, self._told = "release", told
+        self._below.end(0, monotonic())
+
+    def _on_discard(self) -> None:
+        """What is prepared is not wanted any more."""
+        self._prepared.discard()
 
     def _on_signal(self, number: int) -> None:
         self._relay(number)
@@ -220,6 +278,7 @@ class Frozen:
     def _on_drop(self) -> None:
         """End, and leave the child to the snapshot above."""
         if self._below.main and not self._below.ending:
+            self._prepared.discard()
             os._exit(0)
 
     # -- below ---------------------------------------------------------------------------------------------------------
@@ -244,17 +303,33 @@ class Frozen:
             _end_like(self._below.status)
         if self._then == "tell":
             self._say("emptied", self._token, len(self._below.killed))
+            if self._leaving:  # it was asked to by somebody else meanwhile
+                _end_like(self._below.status)
             return False
         self._forget(self._down)
         self._down = None
-        child = native.fork()
+        is_prepared = self._then == "release" and self._prepared.alive
+        child = self._prepared.pid if is_prepared else native.fork()
         if not child:
             self._thaw()
             return True
         self._below.main = child
         self._watch_main()
-        self._say("resumed", child)
+        self._say("resumed", child, is_prepared)
+        if is_prepared:
+            self._prepared.release()
         return False
+
+    def _prepare(self) -> bool:
+        """True: this is the child that is prepared."""
+        if self._prepared.fork():
+            self._say("prepared", self._told["number"], self._prepared.pid)
+            return False
+        self._forget(self._down)
+        if self._main >= 0:
+            self._forget_main()
+        self._thaw()
+        return True
 
     def _thaw(self) -> None:
         for stream in (self._control, self._listener, self._up):

@@ -7,6 +7,7 @@ is running.
 
 from __future__ import annotations
 
+import select
 import sys
 
 TYPE_CHECKING = False
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 else:
     from _signal import set_wakeup_fd
+
+_epoll = select.epoll
+"""Before somebody replaced it."""
 
 
 def running() -> Any:
@@ -65,24 +69,26 @@ class Saved:
         policy = getattr(events, "_event_loop_policy", None)
         self._local: Any = getattr(policy, "_local", None)
         self._names = dict(self._local.__dict__) if self._local is not None else {}
+        # Since 3.14 it is kept by the interpreter, which forgets it in the child.
+        self._task: Any = sys.modules["asyncio.tasks"].current_task(loop) if sys.version_info >= (3, 14) else None
         self._wakes_by_signal = set_wakeup_fd(-1)
         if self._wakes_by_signal >= 0:
             set_wakeup_fd(self._wakes_by_signal, warn_on_full_buffer=False)
 
     def give_back(self) -> None:
         """In a child."""
-        import select
-
         loop, selector = self._loop, self._loop._selector
         sys.modules["asyncio.events"]._set_running_loop(loop)
         if self._local is not None:
             self._local.__dict__.update(self._names)
+        if self._task is not None:
+            sys.modules["asyncio.tasks"]._swap_current_task(loop, self._task)
         own = loop._csock.fileno()
         loop._remove_reader(loop._ssock.fileno())
         loop._ssock.close()
         loop._csock.close()
         loop._internal_fds -= 1
-        old, selector._selector = selector._selector, select.epoll()
+        old, selector._selector = selector._selector, _epoll()
         old.close()
         for key in selector.get_map().values():
             selector._selector.register(key.fd, _mask(key.events))

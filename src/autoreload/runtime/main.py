@@ -16,13 +16,15 @@ from . import stepwise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType, TracebackType
+    from types import CodeType, FrameType, TracebackType
     from typing import Any
 
     from .program import Program
 
 _BOOTSTRAP = "__import__('sys').modules['autoreload:runtime.main'].execute(globals())"
+_BOOTSTRAP_OF_MODULE = "__import__('sys').modules['autoreload:runtime.main'].execute_module(globals())"
 _taken: tuple[Program, str] | None = None
+_taken_module: tuple[Program, stepwise.Loader] | None = None
 
 
 def script() -> str:
@@ -82,21 +84,54 @@ def execute(names: dict[str, Any]) -> None:
             sys.path[0] = os.path.dirname(os.path.realpath(path))
     loader = SourceFileLoader("__main__", path)
     names.update(__file__=path, __cached__=None, __doc__=None, __loader__=loader, __package__=None, __spec__=None)
-    names.setdefault("__annotations__", {})
+    if sys.version_info < (3, 14):
+        names.setdefault("__annotations__", {})
     try:
         stepwise.run(program, path, names)
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as error:
-        # The interpreter would show our own part of the stack as well. What it does then, is done here.
-        kind, trace = type(error), _after(error.__traceback__)
-        sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
-        if sys.version_info >= (3, 12):
-            sys.last_exc = error
-        sys.excepthook(kind, error.with_traceback(trace), trace)
+        _report(error, _after(error.__traceback__))
         _forget_file(names)
         sys.exit(1)
     _forget_file(names)
+
+
+def code_of(program: Program, loader: stepwise.Loader) -> CodeType:
+    """What runpy is to run for `python -m` of that module, or for the `__main__` of a folder."""
+    global _taken_module
+    _taken_module = (program, loader)
+    return compile(_BOOTSTRAP_OF_MODULE, loader.path, "exec", 0, True)
+
+
+def execute_module(names: dict[str, Any]) -> None:
+    """The main program, where runpy runs it."""
+    assert _taken_module is not None
+    program, loader = _taken_module
+    loader.leave(sys.modules["__main__"])
+    frame = sys._getframe(2)  # above is the bootstrap code, then runpy
+    try:
+        stepwise.run(program, loader.path, names)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        trace = _after(error.__traceback__)
+        traceback: Any = type(error.__traceback__)
+        above: FrameType | None = frame
+        while above is not None:
+            trace = traceback(trace, above, above.f_lasti, above.f_lineno)
+            above = above.f_back
+        _report(error, trace)
+        sys.exit(1)
+
+
+def _report(error: BaseException, trace: TracebackType | None) -> None:
+    """What the interpreter does with an error that nobody handles. It would show our own part of the stack as well."""
+    kind = type(error)
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
+    sys.excepthook(kind, error.with_traceback(trace), trace)
 
 
 def _forget_file(names: dict[str, Any]) -> None:

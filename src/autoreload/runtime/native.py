@@ -7,9 +7,9 @@ addresses on it lead to.
 
 from __future__ import annotations
 
-import _thread
 import posix
 import sys
+from _thread import get_native_id
 from time import monotonic, sleep
 
 from .kernel import content, open_read_only
@@ -26,7 +26,7 @@ BUSY = "a thread of a library is busy"
 
 def refusal() -> str:
     """Why the native threads of this process stand against a fork; empty: nothing does. BUSY: it may soon be so."""
-    own = _thread.get_native_id()
+    own = get_native_id()
     others = [int(name) for name in posix.listdir("/proc/self/task") if int(name) != own]
     if not others:
         return ""

@@ -26,6 +26,31 @@ def save() -> list[tuple[int, int]]:
     return found
 
 
+def named() -> dict[int, str]:
+    """The open files that are still to be found under the name that they were opened by."""
+    found = {}
+    for fd, _ in save():
+        try:
+            path = os.readlink(f"/proc/self/fd/{fd}")
+        except OSError:
+            continue
+        if _is_at(fd, path):
+            found[fd] = path
+    return found
+
+
+def replaced(files: dict[int, str]) -> str:
+    """Which of them is no longer there: a log that was rotated, which a new start would open anew; empty: none."""
+    return next((path for fd, path in files.items() if not _is_at(fd, path)), "")
+
+
+def _is_at(fd: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except OSError:
+        return False
+
+
 def give_back(saved: list[tuple[int, int]]) -> None:
     """In a child of the process that saved them, before anything else is opened."""
     for fd, offset in saved:

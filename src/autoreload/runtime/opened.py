@@ -34,6 +34,14 @@ def _noting(original: Any, look: Callable[[Any, tuple[Any, ...], dict[str, Any]]
     return _as_able(original, stand_in(original, instead))
 
 
+def _within(folder: Any, file: Any) -> Any:
+    """The path of a file that is named from an open folder."""
+    try:
+        return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(file))
+    except (OSError, TypeError, ValueError):
+        return file  # the function itself will say what is wrong with it
+
+
 def _source(path: str) -> str:
     """What the bytecode was made from: a change of that is what counts."""
     try:
@@ -58,45 +66,46 @@ def _path(file: Any) -> str:
         return ""  # the function itself will say what is wrong with it
 
 
-def watch(read: Callable[[str], None], made: Callable[[str], None]) -> None:
-    """From now on tell `read` of each file that is opened to be read, by the name it is opened by, and `made` of each
-    file or folder that may be made."""
+def watch(read: Callable[[str, bool], None], made: Callable[[str], None]) -> None:
+    """From now on tell `read` of each file that is opened to be read or written over, by the name it is opened by, and
+    whether as code; and `made` of each file or folder that may be made."""
 
     def opened(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         mode = arguments[1] if len(arguments) > 1 else named.get("mode", "r")
-        if type(mode) is not str or "r" in mode or "+" in mode:
+        # What was written over counts as read: if it changes after a snapshot, only what writes it anew puts it right.
+        if type(mode) is not str or "a" not in mode or "+" in mode:
             read_as(file)
         if type(mode) is str and "r" not in mode:
             made_as(file)
 
     def opened_by_number(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         flags = arguments[1] if len(arguments) > 1 else named.get("flags", 0)
-        if type(flags) is not int or flags & posix.O_ACCMODE != posix.O_WRONLY:
-            read_as(file)
+        if type(flags) is not int or flags & posix.O_ACCMODE != posix.O_WRONLY or flags & posix.O_TRUNC:
+            folder = arguments[3] if len(arguments) > 3 else named.get("dir_fd")
+            read_as(file if folder is None else _within(folder, file))
         if type(flags) is int and flags & posix.O_CREAT:
             made_as(file)
 
     def opened_as_code(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        read_as(file)
+        read_as(file, is_code=True)
 
     def folder_made(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         made_as(file)
 
-    def read_as(file: Any) -> None:
+    def read_as(file: Any, is_code: bool = False) -> None:
         path = _path(file)
         if path:
-            read(_source(path) if path.endswith(".pyc") else path)
+            read(_source(path) if path.endswith(".pyc") else path, is_code)
 
     def made_as(file: Any) -> None:
         path = _path(file)
         if path:
             made(path)
 
-    if not getattr(sys.flags, "warn_default_encoding", 0):  # whose warnings name the caller of `open`
-        replacement = _noting(builtins.open, opened)
-        modules: tuple[Any, ...] = (builtins, io, _io)
-        for module in modules:
-            module.open = replacement
+    replacement = _noting(builtins.open, opened)
+    modules: tuple[Any, ...] = (builtins, io, _io)
+    for module in modules:
+        module.open = replacement
     # pkgutil.get_data and runpy.run_path open a file by this, and so does the import system: here is seen what was
     # imported and failed, and so is no longer among the modules.
     code = _noting(_io.open_code, opened_as_code)

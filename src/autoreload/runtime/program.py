@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
 import os
+from _thread import get_ident
 from time import monotonic
 
 from . import native, opened, refusals, successor
@@ -11,11 +11,14 @@ from .kernel import faults_of_children
 from .protocol import note
 from .snapshot import take
 from .telling import Telling
-from .used import Used
+from .used import NEVER, Used, now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from .gate import Gate
+    from .stepwise import Begun
 
 SPACING_WHEN_HOT = 0.01
 """Seconds of the program's work between two snapshots, the second of which is for a file that was edited of late."""
@@ -41,8 +44,10 @@ class Program:
         self.learn(told)
         self.telling = Telling(self.address)
         self.used = Used(self.telling.uses)
-        self.in_progress: dict[str, tuple[bytes, int]] = {}
-        """Files that are being run in steps: what of them was run (or is now), and the number of the next statement."""
+        self.in_progress: list[Begun] = []
+        """Files that are being run in steps, the outermost first. One may be there twice: a script that is imported."""
+        self.looked_up = 0
+        """When the last module was looked for, see used.now."""
         self.resumed = 0
         """How often this process, or one that it was forked from, was forked by a snapshot that was resumed."""
         self.depth = 0
@@ -53,14 +58,18 @@ class Program:
         """How many of the used paths they have told."""
         self.began = monotonic()
         """When it would have begun, had it never been frozen."""
+        self.gate: Gate | None = None
+        """While it is prepared, and an older one ends."""
         self.pid = os.getpid()
         """Of the program; what it forks is another one, and none of our business."""
         self._user = os.geteuid()
-        self._main = _thread.get_ident()
+        self._main = get_ident()
         self._looked = self.began
         self._busy = False
         self._told: set[str] = set()
         self._faults = faults_of_children()
+        self.alone_before = True
+        """Had the program that executed this one in its place no children?"""
         if "before" in told:
             successor.take_over(self, told["before"])
 
@@ -71,7 +80,7 @@ class Program:
 
     def was_alone(self) -> bool:
         """Has this process had no children that it waited for?"""
-        return faults_of_children() == self._faults
+        return self.alone_before and faults_of_children() == self._faults
 
     def watch(self) -> None:
         """From now on, see which files are opened, and what is executed in the place of the program."""
@@ -80,7 +89,7 @@ class Program:
 
     def here(self) -> bool:
         """Is this the process, and the thread, that snapshots can be taken of?"""
-        return not self._busy and _thread.get_ident() == self._main and os.getpid() == self.pid
+        return not self._busy and get_ident() == self._main and os.getpid() == self.pid
 
     def due(self) -> bool:
         """Has enough been done since the last snapshot?"""
@@ -91,10 +100,10 @@ class Program:
         path = path.rstrip("/") + "/"
         return path.startswith(self._roots) and not any(word in path for word in _NEVER_OURS)
 
-    def _opened(self, path: str) -> None:
+    def _opened(self, path: str, is_code: bool) -> None:
         """A file is about to be read."""
         if not self._is_ours():
-            self.used.add(path)
+            self.used.add(path, self.looked_up if is_code else NEVER)
 
     def _made(self, path: str) -> None:
         if not self._is_ours():
@@ -102,7 +111,7 @@ class Program:
 
     def _is_ours(self) -> bool:
         """Is that our own doing, for a snapshot?"""
-        return self._busy and _thread.get_ident() == self._main
+        return self._busy and get_ident() == self._main
 
     def point(self, kind: str, path: str, hot: bool = False) -> None:
         """A snapshot may be taken here. Returns in the process that goes on, or, later, in one that was resumed."""
@@ -110,6 +119,8 @@ class Program:
             return
         spacing = min(SPACING_WHEN_HOT, self._spacing) if hot else self._spacing
         if monotonic() - self._looked < spacing and kind != "root":
+            return
+        if self.gate is not None and not self._may_pass(self.gate, hot):
             return
         self._busy = True
         why = ""
@@ -120,6 +131,13 @@ class Program:
         finally:
             self._busy = False
             self._looked = monotonic() - (self._spacing - _SOON if why == native.BUSY else 0.0)
+
+    def _may_pass(self, gate: Gate, hot: bool) -> bool:
+        """May a prepared program fork? A snapshot before a file that is being edited is worth waiting for, if much has
+        been done since the last one: the next restart need not do it again."""
+        if not gate.is_open() and hot and monotonic() - gate.since >= self._spacing:
+            gate.wait()
+        return self.gate is None
 
     def _take(self, kind: str, path: str) -> str:
         """Take a snapshot; why there is none, empty if there is."""
@@ -132,9 +150,13 @@ class Program:
         if why not in self._told and note(self.address, "refused", why, path):
             self._told.add(why)
 
+    def looks_up(self) -> None:
+        """A module is about to be looked for."""
+        self.looked_up = now()
+
     def forked(self) -> None:
         """This is another process now, and still the program."""
         self.telling.forked()
-        self._faults = 0
+        self._faults, self.alone_before = 0, True
         self.pid = os.getpid()
-        self._main = _thread.get_ident()
+        self._main = get_ident()

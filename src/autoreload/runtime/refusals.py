@@ -6,8 +6,9 @@ Each reason is one line for a person. They are asked in the order of what they c
 from __future__ import annotations
 
 import _socket
-import _thread
 import posix
+import sys
+from _thread import _count, get_ident
 
 from . import loop, native
 from .kernel import content
@@ -29,10 +30,12 @@ def reason(main_thread: int, user: int) -> str:
 
     `main_thread`: its identity. `user`: who the process was at first.
     """
-    if _thread.get_ident() != main_thread:
+    if get_ident() != main_thread:
         return "it is loaded in a thread"
-    if _thread._count() > 0:
+    if _count() > 0:
         return "a thread is running"
+    if sys.gettrace() is not None:
+        return "it is traced, by a debugger or a coverage tool"
     if posix.geteuid() != user:
         return "it changed its user"
     try:

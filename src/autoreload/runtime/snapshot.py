@@ -16,10 +16,10 @@ from . import kernel, native
 from .frozen import Frozen, above
 from .kept import Kept
 from .protocol import Stream, plain_socket
-from .used import signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from signal import SIG_BLOCK, SIG_SETMASK, SIGKILL, SIGSTOP, pthread_sigmask, valid_signals
 
     from .program import Program
@@ -33,7 +33,8 @@ _EVERY = {int(signal) for signal in valid_signals()} - {SIGKILL, SIGSTOP}
 
 def take(program: Program, kind: str, path: str) -> str:
     """Take a snapshot; returns in the child. Why there is none, if it cannot be taken; empty: this is the program."""
-    program.used.collect(program.in_progress)
+    program.used.folders()
+    program.used.collect({begun.path for begun in program.in_progress})
     mask = pthread_sigmask(SIG_BLOCK, _EVERY)
     try:
         return _take(program, kind, path)
@@ -44,7 +45,8 @@ def take(program: Program, kind: str, path: str) -> str:
 def _take(program: Program, kind: str, path: str) -> str:
     line = _LINES + os.urandom(12).hex().encode()
     opened: list[Stream] = []
-    signals = spare = -1
+    signals = spare = gate = -1
+    changed: Sequence[str] = ()
     subreaper = False
     try:
         control = Stream.connected(program.address)
@@ -72,21 +74,27 @@ def _take(program: Program, kind: str, path: str) -> str:
             kept.freeze()
             os.close(spare)
             frozen = Frozen(program, child, control, listener, up, signals)
-            frozen.tell(kind, path, age, signed(program.used.paths[program.sent :]), made, alone)
-            frozen.until_resumed()  # returns in a new child
+            frozen.tell(kind, path, age, line, made, alone)
+            gate = frozen.until_resumed()  # returns in a new child
         except BaseException:
             os._exit(1)  # it must never go on as a second program
         program.resumed += 1
+        program.used.resumed()
+        changed = frozen.changed
     else:
         _close(opened, signals, spare)
     program.lines = [*program.lines, line]
-    program.sent = len(program.used.paths)
+    program.sent = len(program.used.files)
     program.depth += 1
     program.began = monotonic() - age
     program.forked()
     kept.give_back()
     if program.resumed:
         _forget_listings()
+    if gate >= 0:
+        from .gate import Gate
+
+        program.gate = Gate(program, gate, changed)
     return ""
 
 

@@ -9,6 +9,8 @@ Pure but for `check`, `Steps` and what they are given.
 from __future__ import annotations
 
 import _ast
+import _warnings
+import sys
 from _frozen_importlib import _call_with_frames_removed  # type: ignore[attr-defined]
 
 TYPE_CHECKING = False
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 ONLY_AST = 0x400
 """PyCF_ONLY_AST; the module ast would have to be imported for its name."""
 UNSEEN = "<frozen importlib._bootstrap_external>"
+_IGNORE = ("ignore", None, Warning, None, 0)
+"""A filter of warnings, made once: no other is this one."""
 _BLOCKS = (_ast.Try, _ast.If, _ast.With)
 _SCOPES = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef, _ast.Lambda)
 _IMPORTS = (_ast.Import, _ast.ImportFrom)
@@ -50,12 +54,16 @@ class Steps:
     """The steps of one source file. SyntaxError, ValueError: as compiling it would raise."""
 
     @unseen
-    def __init__(self, data: bytes, path: str) -> None:
-        # What only the whole can be blamed for.
-        _call_with_frames_removed(compile, data, path, "exec", 0, True)
+    def __init__(self, data: bytes, path: str, silent: bool = False) -> None:
+        """`silent`: the compiler does not warn (`is` with a literal, an unknown escape)."""
+        # What only the whole can be blamed for, and warned of: once, so not again for its parts.
+        if silent:
+            _silently(compile, data, path, "exec", 0, True)
+        else:
+            _call_with_frames_removed(compile, data, path, "exec", 0, True)
         self.data = data
         self._path = path
-        self._body: list[Any] = compile(data, path, "exec", ONLY_AST, True).body
+        self._body: list[Any] = _silently(compile, data, path, "exec", ONLY_AST, True).body
         self._lines = _line_ends(data)
         self.steps = self._divide()
 
@@ -63,6 +71,9 @@ class Steps:
         """A step for each statement up to the last import, one for the rest."""
         body = self._body
         last = max((number + 1 for number, statement in enumerate(body) if imports(statement)), default=0)
+        if self._annotates_late:
+            # One function tells all annotations: what has some is compiled as one.
+            last = min(last, next(number for number, statement in enumerate(body) if _has(statement, _ast.AnnAssign)))
         steps, first = [], 0
         while first < len(body):
             after = first + 1 if first < last else len(body)
@@ -76,6 +87,18 @@ class Steps:
     def _first_line(self, statement: Any) -> int:
         decorators = getattr(statement, "decorator_list", [])
         return min([int(statement.lineno), *(int(decorator.lineno) for decorator in decorators)])
+
+    @property
+    def _annotates_late(self) -> bool:
+        """Are there annotations that are evaluated when they are asked for (PEP 649)?"""
+        return sys.version_info >= (3, 14) and self.annotates and not any(map(_is_old_style, self._body))
+
+    def first_names(self) -> list[tuple[str, Any]]:
+        """The names that the whole makes first of all, if it `annotates`."""
+        if self._annotates_late:
+            return [("__annotate__", None), ("__conditional_annotations__", set())]
+        conditional: list[tuple[str, Any]] = [("__conditional_annotations__", set())]
+        return [*(conditional if sys.version_info >= (3, 14) else []), ("__annotations__", {})]
 
     @property
     def annotates(self) -> bool:
@@ -97,7 +120,7 @@ class Steps:
             nothing = _ast.Pass(lineno=chunk[0].lineno, col_offset=0, end_lineno=chunk[0].lineno, end_col_offset=0)
             chunk = [nothing, *chunk]
         module = _ast.Module(body=chunk, type_ignores=[])
-        return compile(module, self._path, "exec", flags, True), flags
+        return _silently(compile, module, self._path, "exec", flags, True), flags
 
     def resumes(self, prefix: bytes, number: int) -> bool:
         """Can it go on with statement `number` for a file that began with `prefix`, all of which has been run?"""
@@ -106,6 +129,20 @@ class Steps:
         place = self.begins(number)
         # An `else:` that was appended makes the statement longer than what was run.
         return place > 0 and self.steps[place - 1].end == len(prefix)
+
+
+@unseen
+def _silently(function: Any, *arguments: Any) -> Any:
+    """Call it without warnings of the compiler. These ask the list of filters each time, so it is enough to change that
+    for a moment; what the program was warned of before is not forgotten, as it would be by `catch_warnings`."""
+    filters = getattr(sys.modules.get("warnings", _warnings), "filters", None)
+    if type(filters) is not list:
+        return _call_with_frames_removed(function, *arguments)
+    filters.insert(0, _IGNORE)
+    try:
+        return _call_with_frames_removed(function, *arguments)
+    finally:
+        filters.remove(_IGNORE)
 
 
 def imports(statement: Any) -> bool:
@@ -139,6 +176,15 @@ def _is_main_guard(statement: Any) -> bool:
 def _is_text(statement: Any) -> bool:
     value = getattr(statement, "value", None)
     return isinstance(statement, _ast.Expr) and isinstance(value, _ast.Constant) and isinstance(value.value, str)
+
+
+def _is_old_style(statement: Any) -> bool:
+    """Is it `from __future__ import annotations`?"""
+    return (
+        isinstance(statement, _ast.ImportFrom)
+        and statement.module == "__future__"
+        and any(alias.name == "annotations" for alias in statement.names)
+    )
 
 
 def _future(statement: Any) -> int:

@@ -14,6 +14,7 @@ from time import monotonic
 from .builtin import stand_in
 from .kernel import faults_of_children
 from .protocol import VARIABLE, injected, is_let_in, passed_on
+from .used import now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def _injected(program: Program, before: bytes | None) -> dict[bytes, bytes]:
 def _told(program: Program) -> dict[str, Any]:
     program.used.collect(())
     folders: dict[str, list[str]] = {}
-    for path in [*program.used.paths[program.sent :], *program.in_progress]:
+    used = [path for path, _ in program.used.files[program.sent :]]
+    for path in [*used, *(begun.path for begun in program.in_progress)]:
         folder, _, name = path.rpartition("/")
         folders.setdefault(folder, []).append(name)
     made = program.used.made()
@@ -96,9 +98,11 @@ def _told(program: Program) -> dict[str, Any]:
         "strict": True,
         "before": {
             "faults": faults_of_children(),
+            "alone": program.was_alone(),
             "depth": program.depth,
             "lines": program.lines,
             "age": monotonic() - program.began,
+            "since": now() - int((monotonic() - program.began) * 1e9),
             "used": folders,
             "made": made,
             "overflowed": program.used.overflowed,
@@ -110,9 +114,9 @@ def take_over(program: Program, before: Mapping[str, Any]) -> None:
     """In the successor: go on where the program before it, in the same process, was."""
     program.depth, program.lines = before["depth"], list(before["lines"])
     program.began -= before["age"]
-    program.used.overflowed = before["overflowed"]
+    program.used.overflowed, program.alone_before = before["overflowed"], before["alone"]
     for path in before["made"]:
         program.used.make(path)
     for folder, names in before["used"].items():
         for name in names:
-            program.used.add(f"{folder}/{name}")
+            program.used.add(f"{folder}/{name}", before["since"])

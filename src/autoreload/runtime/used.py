@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from os.path import join, normpath
-from posix import getcwd, lstat, stat
+from posix import getcwd, listdir, lstat, stat
+from time import clock_gettime_ns, sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,33 +20,60 @@ if TYPE_CHECKING:
 
 MOST = 20_000
 """So many files are kept in mind."""
+NEVER = 1 << 80
+"""A time, in nanoseconds."""
+UNSURE = (-2, -2, -2, -2)
+"""Signature of a file that may not be what the program read: no file has it, whether it can be asked or not."""
 _NO_FILES = ("/proc/", "/sys/", "/dev/")
+_CLOCK_REALTIME_COARSE = 5
+_LONGEST_TICK = 20_000_000
+"""Nanoseconds."""
 
 
 class Used:
-    """Absolute paths, in the order of their first use."""
+    """Absolute paths, in the order of their first use, each as it was then.
+
+    It is looked at *before* it is read: what changes while the program reads it is another file than the one that was
+    seen, and every snapshot that used it counts as stale.
+    """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         """`tell` is called for each of them before it is used."""
         self._tell = tell
-        self.paths: list[str] = []
+        self.files: list[tuple[str, Signature | None]] = []
         self._known: set[str] = set()
         self._modules: dict[str, int] = {}
         self._made: set[str] = set()
+        self._collected = 0
+        """When modules were collected last, by `now`."""
         self.overflowed = False
         """Were there more than can be kept in mind?"""
 
-    def add(self, path: str) -> bool:
-        """Something of the program uses that file; True: for the first time."""
+    def add(self, path: str, since: int = NEVER) -> bool:
+        """Something of the program is about to use that file, or has begun to after `since` (see `now`); True: for the
+        first time."""
         path = absolute(path)
-        if path in self._known or path.startswith(_NO_FILES):
+        if not self._is_new(path):
             return False
         self._tell(path)
+        return self._add(path, seen(path, since))
+
+    def add_as(self, path: str, was: Signature | None) -> None:
+        """It was used, and was this."""
+        path = absolute(path)
+        if self._is_new(path):
+            self._tell(path)
+            self._add(path, was)
+
+    def _is_new(self, path: str) -> bool:
+        return path not in self._known and not path.startswith(_NO_FILES)
+
+    def _add(self, path: str, was: Signature | None) -> bool:
         if len(self._known) >= MOST:
             self.overflowed = True
             return False
         self._known.add(path)
-        self.paths.append(path)
+        self.files.append((path, was))
         return True
 
     def make(self, path: str) -> None:
@@ -62,20 +90,54 @@ class Used:
         return [path for path in made if not path.startswith(_NO_FILES) and is_there(path)]
 
     def collect(self, but: Collection[str]) -> None:
-        """Add the files of the modules that came since the last time, without those that are told of otherwise."""
+        """Add the files of the modules that came since the last time, without those that are told of otherwise. Most
+        were seen when they were opened; of the others (extensions) it is not known when."""
+        since, self._collected = self._collected or NEVER, now()
         for name, module in list(sys.modules.items()):
             if self._modules.get(name) == id(module):
                 continue
             path = _file(module)
             if path and path not in but:  # without one it may get one yet, as `__main__` does
                 self._modules[name] = id(module)
-                self.add(path)
+                self.add(path, since)
+
+    def resumed(self) -> None:
+        """The program goes on from a snapshot that may be old: what it uses next, it begins to use now."""
+        self._collected = now()
 
     def folders(self) -> None:
-        """Add the folders of installed packages: one that is installed, or taken away, changes their time."""
-        for entry in sys.path:
-            if entry.endswith(("/site-packages", "/dist-packages")):
-                self.add(entry)
+        """Add the folders of installed packages: one that is installed, or taken away, changes their time. And what
+        `site` reads in them: a .pth file may be edited in its place."""
+        for entry in list(sys.path):
+            if type(entry) is str and entry.endswith(("/site-packages", "/dist-packages")) and self.add(entry):
+                try:
+                    names = listdir(entry)
+                except OSError:
+                    continue
+                for name in names:
+                    if name.endswith(".pth"):
+                        self.add(f"{entry}/{name}")
+
+
+def now() -> int:
+    """The time that a file would get if it changed now, nanoseconds: that of the last tick, see clock_gettime(2)."""
+    return clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+
+
+def seen(path: str, since: int = NEVER) -> Signature | None:
+    """What that file is, for a program that is about to read it, or has begun to after `since`.
+
+    Two changes within one tick of the clock cannot be told apart. So if it changed in this very tick, the end of it is
+    waited for, a few milliseconds: what then changes once more gets another time. UNSURE: it changed meanwhile.
+    """
+    was = signature_of(path)
+    if was is None:
+        return None
+    while was[1] - _LONGEST_TICK <= now() <= was[1]:  # further away: the clock of another machine
+        sleep(0.001)
+        if signature_of(path) != was:
+            return UNSURE
+    return UNSURE if was[1] >= since else was
 
 
 def is_there(path: str) -> bool:
@@ -106,26 +168,17 @@ def _file(module: Any) -> str:
     return path if type(path) is str else ""
 
 
-def signed(paths: list[str]) -> list[tuple[str, Signature | None]]:
-    """Each path with what tells a changed file from the same. What is in an archive is the archive."""
-    found = {}
-    for path in paths:
-        status = None
-        while path != "/":
-            try:
-                status = stat(path)
-            except NotADirectoryError:
-                path = path.rpartition("/")[0] or "/"
-                continue
-            except OSError:
-                pass
-            break
-        found[path] = signature(status)
-    return list(found.items())
+def signature_of(path: str) -> Signature | None:
+    """What tells a changed file from the same; None: there is no file. What is in an archive is the archive."""
+    while True:
+        try:
+            return signature(stat(path))
+        except NotADirectoryError:
+            path = path.rpartition("/")[0] or "/"
+        except (OSError, ValueError):
+            return None
 
 
-def signature(status: Any) -> Signature | None:
-    """What tells a changed file from the same; None: there is no file."""
-    if status is None:
-        return None
+def signature(status: Any) -> Signature:
+    """What tells a changed file from the same."""
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

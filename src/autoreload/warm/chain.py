@@ -87,8 +87,14 @@ class Chain:
         """Files that the program told to use, or to try to, and what they were when that was heard."""
         self.told: dict[int, set[str]] = {}
         """How each process of the program named what it told to use, which is more than was opened."""
+        self._tellers: dict[str, set[int]] = {}
+        """Who told of each of these files: the program may have children that tell as well."""
+        self._programs: set[int] = set()
+        """Who has gone on as the program, at any time."""
         self.program = 0
         """Pid of what goes on as the program; 0: nobody knows."""
+        self._lines: set[bytes] = {b""}
+        """Which snapshots have told of themselves, alive or not."""
         self.refusals: list[tuple[str, str]] = []
         """(why there is no snapshot, at which file), each reason once."""
         self._new: list[Snapshot] = []
@@ -156,8 +162,8 @@ class Chain:
             if len(self.opened) >= _MOST_OPENED and path not in self.opened:
                 continue
             self.told.setdefault(pid, set()).add(name)
-            if path not in self.opened:
-                self.opened[path] = self.disk.signatures([path])[path]
+            self._tellers.setdefault(path, set()).add(pid)
+            self.opened[path] = self.disk.signatures([path])[path]
 
     def _read(self, snapshot: Snapshot) -> list[News]:
         messages = snapshot.stream.receive()
@@ -180,6 +186,7 @@ class Chain:
             else:
                 if what == "resumed":
                     self.program = values[0]
+                    self._programs.add(self.program)
                     self.told = {self.program: self.told.get(self.program, set())}
                 news.append(Told(snapshot, what, tuple(values)))
         return news
@@ -195,25 +202,36 @@ class Chain:
 
     def _frozen(self, snapshot: Snapshot, facts: dict[str, Any]) -> None:
         self._new.remove(snapshot)
-        used = [(self.resolved(path), was) for path, was in facts["used"]]
+        # By both names: a link on the way may be made to lead elsewhere.
+        used = {name: was for path, was in facts["used"] for name in (path, self.resolved(path))}
         self._signatures.update(used)
-        snapshot.facts = {**facts, "used": {path for path, _ in used}}
+        self._lines.add(facts["line"])
+        snapshot.facts = {**facts, "used": set(used)}
         self.snapshots.append(snapshot)
         self.snapshots.sort(key=lambda one: one.depth)
         self.program = self.snapshots[-1].facts["child"]
+        self._programs |= {facts["pid"], facts["child"]}
 
     # -- what is known -------------------------------------------------------------------------------------------------
     def known(self) -> list[Known]:
-        """Of each snapshot, for the decision."""
+        """Of each snapshot, for the decision; not of those below one that has not told yet."""
         found: list[Known] = []
         used: set[str] = set()
         missing, alone = "", True
         for snapshot in self.snapshots:
+            if snapshot.facts["above"] not in self._lines:
+                break
             used = used | snapshot.facts["used"]
             missing = missing or next((path for path in snapshot.facts["made"] if self._is_missing(path)), "")
             alone = alone and snapshot.facts["alone"]
             found.append(Known(used, tuple(map(self.resolved, snapshot.facts["in_progress"])), missing, alone))
         return found
+
+    @property
+    def is_whole(self) -> bool:
+        """Has each of them told of itself? One that was not given the processor since it forked may be late, and what
+        it used, those below it have used as well."""
+        return all(snapshot.facts["above"] in self._lines for snapshot in self.snapshots)
 
     def _is_missing(self, path: str) -> bool:
         return self.disk.is_beyond(path) or not os.path.lexists(path)
@@ -227,8 +245,10 @@ class Chain:
         return {path for path in used if now[path] != self._signatures.get(path)}
 
     def has_changed(self, ending: str) -> bool:
-        """Is any file so named another one than when the program, or a snapshot, used it first?"""
-        known = {path: was for path, was in {**self.opened, **self._signatures}.items() if path.endswith(ending)}
+        """Is any file so named another one than when the program that runs, or a snapshot, used it?"""
+        used = {path: self._signatures[path] for one in self.snapshots for path in one.facts["used"]}
+        told = {path: self.opened[path] for path in map(self.resolved, self.told.get(self.program, ()))}
+        known = {path: was for path, was in {**used, **told}.items() if path.endswith(ending)}
         now = self.disk.signatures(list(known))
         return any(now[path] != was for path, was in known.items())
 
@@ -239,6 +259,10 @@ class Chain:
     def was_opened(self, path: str) -> bool:
         """Was the program, at any time, seen to read that file?"""
         return path in self._signatures or path in self.opened
+
+    def was_opened_by_itself(self, path: str) -> bool:
+        """As `was_opened`, and not only by a child of it."""
+        return path in self._signatures or not self._programs.isdisjoint(self._tellers.get(path, ()))
 
     def resolved(self, path: str) -> str:
         """The path without links: the program may name a file by another way than the one that watches it.

@@ -26,6 +26,8 @@ class Touched(NamedTuple):
     """The program was seen to read it, at any time."""
     cold: str = ""
     """The pattern by which somebody wants a new start."""
+    by_itself: bool = True
+    """If it was opened: not only by a child process of the program."""
 
 
 class Known(NamedTuple):
@@ -49,6 +51,8 @@ class Decision(NamedTuple):
     reason: str
     """Why it has to be cold: `{}` stands for `path`. Empty if it need not."""
     path: str = ""
+    lasting: bool = False
+    """Will it be so the next time too?"""
 
 
 def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collection[str]) -> Decision:
@@ -64,7 +68,7 @@ def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collecti
             return Decision((), reason, path)
     changed = {*burst, *stale}
     unused = [position for position, snapshot in enumerate(chain) if not any(path in snapshot.used for path in changed)]
-    unseen = next((path for path, touched in burst.items() if not touched.was_opened), "")
+    unseen = next((path for path, touched in burst.items() if not (touched.was_opened and touched.by_itself)), "")
     candidates = [
         position for position in unused if not chain[position].missing and not (unseen and not chain[position].alone)
     ]

@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from autoreload.runtime.used import signature_of
+
 Signature = tuple[int, int, int, int]
 """What tells a changed file from the same: see runtime/used.py."""
 UNKNOWN: Signature = (-1, -1, -1, -1)
@@ -48,11 +50,7 @@ def signatures(paths: Sequence[str]) -> dict[str, Signature | None]:
     """See `Disk`."""
     found: dict[str, Signature | None] = {}
     for path in paths:
-        try:
-            status = os.stat(path)
-            found[path] = status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
-        except OSError:
-            found[path] = None
+        found[path] = signature_of(path)
     return found
 
 

@@ -9,6 +9,8 @@ from autoreload.warm.decide import SOURCE, Decision, Touched, decide
 from autoreload.warm.disk import Disk
 from autoreload.warm.hot import LARGEST, Hot
 
+_NOT_SEEN = "no CPython 3.9 to 3.14 was seen to start (its options -E, -I and -S keep snapshots out)"
+
 
 class Facts:
     """Remembers from start to start what it has to."""
@@ -37,18 +39,22 @@ class Facts:
 
     def decide(self, chain: Chain, changed: Mapping[str, bool | None] | None) -> Decision:
         """Who may serve. `changed`: as in `WarmRunner.start`, which is called once for each start."""
-        for path in changed or ():
-            self._remember(path)
-        decision = self._decide(chain, changed)
+        decision = self.foresee(chain, changed)
         self._look(changed)
         return decision
+
+    def foresee(self, chain: Chain, changed: Mapping[str, bool | None] | None) -> Decision:
+        """As `decide`, for a start that may be made soon."""
+        for path in changed or ():
+            self._remember(path)
+        return self._decide(chain, changed)
 
     def _decide(self, chain: Chain, changed: Mapping[str, bool | None] | None) -> Decision:
         if changed is None:
             return Decision((), "")
         if not chain.snapshots:
             why, path = next(iter(self._refusals or chain.refusals), ("", ""))
-            return Decision((), f"no snapshot: {why}" if why else "no CPython 3.9 to 3.13 was seen to start", path)
+            return Decision((), f"no snapshot: {why}" if why else _NOT_SEEN, path, lasting=True)
         if self.disk.inode(self._directory) != self._inode:
             return Decision((), "the start directory is another one")
         if chain.overflowed:
@@ -60,7 +66,8 @@ class Facts:
         real = chain.resolved(path)
         if was_there is None:
             was_there = chain.was_there(real) or path in self._present
-        return Touched(self.disk.exists(path), was_there, chain.was_opened(real), self.cold(path))
+        by_itself = chain.was_opened_by_itself(real)
+        return Touched(self.disk.exists(path), was_there, chain.was_opened(real), self.cold(path), by_itself)
 
     def _remember(self, path: str) -> None:
         if path.endswith(SOURCE):

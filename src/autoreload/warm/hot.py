@@ -15,10 +15,11 @@ class Hot:
         self._contents: dict[str, bytes] = {}
 
     def changed(self, path: str, content: bytes) -> None:
-        """That file is now this. The first time it is unknown where it changed: then it counts as at its end."""
+        """That file is now this. The first time it is unknown where it changed: then it counts as at its end. The same
+        once more is no other change."""
         before = self._contents.pop(path, None)
-        self._places.pop(path, None)
-        self._places[path] = len(content) if before is None else common_prefix(before, content)
+        place = self._places.pop(path, len(content))
+        self._places[path] = place if before in (None, content[:LARGEST]) else common_prefix(before or b"", content)
         self._contents[path] = content[:LARGEST]
         while len(self._places) > MOST:
             oldest = next(iter(self._places))

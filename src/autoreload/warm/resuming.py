@@ -17,6 +17,7 @@ class Resuming:
         self._candidates: list[Snapshot] = []
         """The first of them is the one that was asked; none: no start is under way."""
         self._told: dict[str, Any] = {}
+        self._verb = "resume"
         self._until = 0.0
         self._began = 0.0
 
@@ -28,14 +29,18 @@ class Resuming:
         """When the answer is overdue, monotonic seconds."""
         return self._until if self._candidates else None
 
-    def begin(self, candidates: Sequence[Snapshot], told: Mapping[str, Any], now: float) -> None:
-        """Ask the first of them. `told`: what it is to know by now."""
+    def begin(
+        self, candidates: Sequence[Snapshot], told: Mapping[str, Any], now: float, is_prepared: bool = False
+    ) -> None:
+        """Ask the first of them. `told`: what it is to know by now. `is_prepared`: it is to release what it has."""
+        self._verb = "release" if is_prepared else "resume"
         self._candidates, self._told, self._began = list(candidates), dict(told), now
         self._ask(now)
 
     def _ask(self, now: float) -> None:
         self._until = now + ANSWERS_WITHIN
-        self._candidates[0].stream.send("resume", self._told)
+        self._candidates[0].stream.send(self._verb, self._told)
+        self._verb = "resume"
 
     def asked(self) -> Snapshot | None:
         """Who has not answered yet."""

@@ -6,6 +6,7 @@ To the session it is the runner that it wraps. What it adds:
   Only where there is none, or it does not answer, the guard ends everything.
 - *start* (facts.py, resuming.py): `decide` names the snapshots that may serve, and the best that agrees ends whatever
   is newer than itself and forks. If none does, the guard ends everything, then starts the command.
+- *prepare* (overlap.py): while the program ends slowly, a snapshot resumes already; what is resumed waits.
 - The program ended by itself: its snapshot says so, and waits to be resumed.
 - A snapshot is gone that was not told to go (`kill -9`): everything is ended and started, as when a guard is killed.
 
@@ -18,23 +19,34 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from autoreload.linux import standing
-from autoreload.process.events import Emptied, Event, Exited, GuardLost, NotUp, Restarted, Snapshots, Started
+from autoreload.process.events import (
+    Emptied,
+    Event,
+    Exited,
+    GuardLost,
+    NotUp,
+    Restarted,
+    Snapshots,
+    Started,
+    Unprepared,
+)
 from autoreload.process.runner import Runner
 from autoreload.warm.arrival import Arrival, Wait
-from autoreload.warm.chain import Chain, Frozen, Snapshot, Told
+from autoreload.warm.chain import Chain, Frozen, Gone, Snapshot, Told
 from autoreload.warm.decide import Decision
 from autoreload.warm.disk import Disk
 from autoreload.warm.facts import Facts
 from autoreload.warm.memory import WEIGHED_AFTER, Memory, too_much
+from autoreload.warm.overlap import Overlap, is_up_to_date
 from autoreload.warm.resuming import Resuming
 from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping
 from autoreload.warm.terms import Terms
 from autoreload.warm.thinning import Thinning
-from autoreload.warm.unused import are_unused
+from autoreload.warm.unused import why_used
 
 STUCK_GRACE = 1.0
 """Seconds that a program which did not come up gets to end."""
@@ -53,6 +65,7 @@ class WarmRunner:
         self._stopping = Stopping()
         self._resuming = Resuming()
         self._thinning = Thinning()
+        self._overlap = Overlap(lambda paths: self._facts.disk.signatures(list(paths)), self._is_up_to_date)
         self._memory = Memory(terms.memory)
         self._dropped = 0
         """How many were dropped since that was told last, for the memory that they took."""
@@ -65,6 +78,8 @@ class WarmRunner:
         self._then: Callable[[], list[Event]] | None = None
         """What comes when the stop of our own is answered."""
         self._suspect_at: float | None = None
+        self._is_empty = False
+        """Has the program been ended by the last snapshot, and nobody been resumed since?"""
         self._queued: list[Event] = []
         self._epoll = select.epoll()
         self._epoll.register(runner.fileno(), select.EPOLLIN)
@@ -159,6 +174,7 @@ class WarmRunner:
     def stop(self, token: int, signal: int, grace: float, from_terminal: bool = False) -> None:
         """End the program. Its snapshots stay, and wait."""
         self._queued += self._hear_chain()
+        self._overlap.cancel()
         if self._then is not None or self._resuming or not self._chain.snapshots:
             self._chain.expect_end(self._chain.snapshots)
             self._resuming.cancel()
@@ -166,6 +182,27 @@ class WarmRunner:
             self._runner.stop(token, signal, grace, from_terminal)
             return
         self._stopping.ask(self._chain.snapshots[-1], token, signal, grace, from_terminal, time.monotonic())
+
+    def prepare(self, changed: Mapping[str, bool | None]) -> None:
+        """The program takes its time to end, and this is what has changed so far: have what will be started do now what
+        it can do without being noticed. `changed`: as in `start`, which need not follow."""
+        if not self._stopping or self._overlap.is_for(changed):
+            return
+        decision = self._facts.foresee(self._chain, changed)
+        told = self._terms.told(self._chain.address, self._facts.hot.places())
+        self._overlap.begin([self._chain.snapshots[place] for place in decision.candidates], told, changed)
+
+    def discard(self) -> None:
+        """What is prepared is of no use."""
+        self._overlap.cancel()
+
+    def _is_up_to_date(self, snapshot: Snapshot, pid: int, since: int) -> bool:
+        return is_up_to_date(self._chain, snapshot, pid, since, self._changed, self._hear_in_between)
+
+    @property
+    def is_prepared(self) -> bool:
+        """Has a snapshot done what `prepare` asked for?"""
+        return self._overlap.is_ready
 
     # -- start ---------------------------------------------------------------------------------------------------------
     def start(self, run: int, changed: Mapping[str, bool | None] | None = None) -> None:
@@ -181,7 +218,7 @@ class WarmRunner:
         if not self._chain.snapshots:
             self._queued += self._start_cold(decision)
         elif decision.candidates:
-            self._resume([self._chain.snapshots[place] for place in decision.candidates])
+            self._resume([self._chain.snapshots[place] for place in decision.candidates], changed or ())
         else:
             self._end_then(lambda: self._start_cold(decision))
 
@@ -192,14 +229,19 @@ class WarmRunner:
         self._runner.start(self._run)
         if not decision.reason:
             return []
-        return [Restarted(self._run, False, decision.reason, decision.path, 0.0)]
+        return [Restarted(self._run, False, decision.reason, decision.path, 0.0, decision.lasting)]
 
     def _told(self) -> dict[str, Any]:
         return self._terms.told(self._chain.address, self._facts.hot.places())
 
     # -- resume --------------------------------------------------------------------------------------------------------
-    def _resume(self, candidates: list[Snapshot]) -> None:
-        self._resuming.begin(candidates, self._told(), time.monotonic())
+    def _resume(self, candidates: list[Snapshot], changed: Iterable[str]) -> None:
+        candidates, is_prepared = self._overlap.take(candidates, changed)
+        if not candidates:
+            self._end_then(lambda: self._start_cold(Decision((), "another one has been prepared")))
+            return
+        self._is_empty = False
+        self._resuming.begin(candidates, self._told(), time.monotonic(), is_prepared)
         self._expect_end_below(candidates[0])
 
     def _expect_end_below(self, snapshot: Snapshot) -> None:
@@ -217,7 +259,7 @@ class WarmRunner:
             self._end_then(lambda: self._start_cold(decision))
         return []
 
-    def _resumed(self, snapshot: Snapshot, pid: int) -> list[Event]:
+    def _resumed(self, snapshot: Snapshot, pid: int, was_prepared: bool) -> list[Event]:
         if self._resuming.asked() is not snapshot:
             return []
         self._resumed_from, self._resumed_at = snapshot, time.monotonic()
@@ -226,16 +268,18 @@ class WarmRunner:
         kind, path = snapshot.where
         seconds = self._resuming.resumed(time.monotonic())
         self._thin()  # what was begun may have had to wait
-        return [Restarted(self._run, True, kind, path, seconds), Started(self._run, pid)]
+        return [Restarted(self._run, True, kind, path, seconds, was_prepared=was_prepared), Started(self._run, pid)]
 
     # -- what the snapshots tell ---------------------------------------------------------------------------------------
     def _hear_chain(self) -> list[Event]:
         events: list[Event] = []
         for news in self._chain.read():
+            if isinstance(news, Gone):
+                self._overlap.gone(news.snapshot)
             if isinstance(news, Told):
                 events += self._hear_told(news.snapshot, news.what, news.values)
             elif isinstance(news, Frozen):
-                if self._stopping:  # it became one while the one above it was already ending it
+                if self._stopping or self._is_empty:  # it became one while the one above it was already ending it
                     self._chain.expect_end([news.snapshot])
                 self._thin()
                 self._weigh_at = time.monotonic() + WEIGHED_AFTER
@@ -250,12 +294,17 @@ class WarmRunner:
     def _hear_told(self, snapshot: Snapshot, what: str, values: tuple[Any, ...]) -> list[Event]:
         if what == "emptied" and self._stopping.is_of(values[0]):
             self._stopping.end()
+            self._is_empty = True
             return [Emptied(*values)]
         if what == "resumed":
-            return self._resumed(snapshot, values[0])
+            return self._resumed(snapshot, *values)
         if what == "refused":
             return self._refused(snapshot, *values)
-        if self._chain.snapshots[-1:] == [snapshot] and what == "exited" and not self._stopping and not self._resuming:
+        if what == "prepared":
+            self._overlap.prepared(*values)
+        if what == "unprepared" and self._overlap.unprepared(*values[:2]):
+            return [Unprepared(values[2], values[1])]
+        if what == "exited" and self._chain.snapshots[-1:] == [snapshot] and not self._is_ending:
             return [Exited(self._run, os.waitstatus_to_exitcode(values[0]))]
         if what == "heir" and snapshot in self._chain.snapshots:
             if self._is_busy:
@@ -265,20 +314,27 @@ class WarmRunner:
         return []
 
     @property
+    def _is_ending(self) -> bool:
+        """Is the program being ended, so that its end is no news? With the guard lost, all is."""
+        return bool(self._stopping or self._resuming) or not self._runner.guard
+
+    @property
     def _is_busy(self) -> bool:
         """Is a stop or a start under way?"""
-        return bool(self._stopping or self._resuming or self._then)
+        return bool(self._stopping or self._resuming or self._then or self._overlap)
 
     def _thin(self) -> None:
-        if not self._is_busy:
+        if not self._is_busy and self._chain.is_whole:
             self._thinning.look(self._chain.snapshots, self._facts.hot.places())
 
     # -- what is not used ----------------------------------------------------------------------------------------------
-    def are_unused(self, paths: Sequence[str]) -> bool:
-        """Is it certain that the running program has used none of these?"""
-        if self._is_busy or any(map(self._facts.cold, paths)):
-            return False
-        return are_unused(self._chain, set(map(self._chain.resolved, paths)), self._hear_in_between)
+    def why_used(self, paths: Sequence[str]) -> str:
+        """Why the running program may have used one of these; empty: it certainly has used none."""
+        if self._is_busy:
+            return "it is being started or ended"
+        if any(map(self._facts.cold, paths)):
+            return "it is named by --cold"
+        return why_used(self._chain, set(map(self._chain.resolved, paths)), self._hear_in_between)
 
     def _hear_in_between(self) -> None:
         self._queued += self._hear_chain()
@@ -336,13 +392,17 @@ class WarmRunner:
                 events.append(event)
             elif isinstance(event, Exited) and (self._then or self._resuming or self._stopping):
                 pass  # of what is being ended
-            elif isinstance(event, Exited) and self._chain.snapshots:
+            elif isinstance(event, Exited) and (self._chain.snapshots or self._was_killed(event)):
                 events += self._broken()  # the first of them was killed, the others were not
             else:
                 if isinstance(event, Exited):
                     self._suspect_at = None
                 events.append(event)
         return events
+
+    def _was_killed(self, event: Exited) -> bool:
+        """Was it the only snapshot, and not the program? That goes on then, with nobody above it."""
+        return self._suspect_at is not None and event.code == -signal.SIGKILL
 
     def _broken(self) -> list[Event]:
         """A snapshot was killed. Nothing can be said of the others: all of it is ended, and started again."""
@@ -359,7 +419,9 @@ class WarmRunner:
         """Nothing is left: what comes is another chain, with another address."""
         self._stopping.end()
         self._resuming.cancel()
+        self._overlap.cancel()
         self._then = self._suspect_at = self._weigh_at = None
+        self._is_empty = False
         self._facts.ended(self._chain)
         self._chain.close()
         self._chain = Chain(self._facts.disk)

@@ -35,7 +35,8 @@ def _leave(variable):  # type: (str) -> str
 
 def _enter(told):  # type: (str) -> None
     """Load the runtime. Whatever goes wrong in it is not to be the program's problem."""
-    if sys.implementation.name != "cpython" or not (3, 9) <= sys.version_info[:2] <= (3, 13):
+    if sys.implementation.name != "cpython" or not (3, 9) <= sys.version_info[:2] <= (3, 14):
+        _decline(told)
         return
     try:
         from _frozen_importlib_external import SourceFileLoader, spec_from_file_location
@@ -55,9 +56,24 @@ def _enter(told):  # type: (str) -> None
     begin(told)
 
 
+def _decline(told):  # type: (str) -> None
+    """Tell the tool, as protocol.note does, that this is no Python for the runtime."""
+    try:
+        import _socket
+        from marshal import dumps, loads
+
+        why = "it runs on %s %d.%d, not on CPython 3.9 to 3.14" % ((sys.implementation.name,) + sys.version_info[:2])  # noqa: RUF005, UP031
+        socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
+        socket.setblocking(False)
+        socket.sendto(dumps(("refused", why, ""), 2), loads(bytes.fromhex(told))["warm"]["address"] + b".notes")
+        socket.close()
+    except Exception:
+        return
+
+
 _own = sys.modules.pop(__name__, None)  # held: Python 2 empties a module that nobody has
 _told = _leave("AUTORELOAD_RUNTIME")
-if _told and sys.version_info >= (3, 9):
+if _told and sys.version_info >= (3, 3):
     _enter(_told)
 
 import sitecustomize  # type: ignore[import-not-found]  # noqa: E402, F401
