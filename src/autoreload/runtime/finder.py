@@ -33,11 +33,14 @@ class Finder:
         if not program.here():
             return None
         # No snapshot is due most of the time, and no file is hot: then it is of no interest where the module is.
-        if program.hot or program.due():
+        if program.hot or not program.entry or program.due():
             file = self._first_party(name, path)
             if file:
-                program.point("before", file, file in program.hot)
-                if file in program.hot:
+                if not program.entry and not file.endswith("/__init__.py"):
+                    program.entry = file
+                in_steps = program.takes_apart(file)
+                program.point("before", file, in_steps)
+                if in_steps:
                     return self._in_steps(name, path, target)
         return None
 
@@ -68,7 +71,7 @@ class Finder:
             find = getattr(finder, "find_spec", None)
             spec = None if finder is self or find is None else find(name, path, target)
             if spec is not None:
-                if type(spec.loader) is SourceFileLoader and spec.origin in self._program.hot:
+                if type(spec.loader) is SourceFileLoader and self._program.takes_apart(spec.origin):
                     spec.loader = stepwise.Loader(spec.loader.name, spec.loader.path, self._program)
                 return spec
         return None

@@ -1,8 +1,9 @@
 """The main script in steps: `python x.py` is read and run by the interpreter itself, with no way to get in between.
 
-So where x.py was edited of late, the interpreter is made to believe that it is a folder with a `__main__` in it (as an
-importer for its path says), which runpy then runs; the code it is given runs the script in steps, in a module that
-looks as that of any script. A script that nobody edits is left alone.
+So where x.py is in one of the watched folders, the interpreter is made to believe that it is a folder with a `__main__`
+in it (as an importer for its path says). For that it calls a function of runpy; another one is there in its stead, and
+runs the script in steps, in a module that looks as that of any script. A script that is elsewhere (`flask`, `uvicorn`),
+or that imports nothing worth a snapshot (`manage.py`), is left alone.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import SourceFileLoader
 
 from . import stepwise
+from .kernel import content
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType, TracebackType
+    from collections.abc import Iterator
+    from types import CodeType, ModuleType
     from typing import Any
 
     from .program import Program
 
-_BOOTSTRAP = "__import__('sys').modules['autoreload:runtime.main'].execute(globals())"
-_taken: tuple[Program, str] | None = None
+_BOOTSTRAP = "__import__('sys').modules['autoreload:runtime.main'].taken.__main__ = None"
+taken: Script | None = None
 
 
 def script() -> str:
@@ -35,17 +38,21 @@ def script() -> str:
 
 
 def prepare(program: Program) -> None:
-    """Have the script run in steps, if it was edited of late."""
-    global _taken
+    """Have the script run in steps, if it was edited of late or may well be: it is what people begin with."""
+    global taken
     path = script()
     if not path:
         return
-    is_hot = path.endswith(".py") and os.path.normpath(path) in program.hot
-    if is_hot and not sys.flags.inspect and stepwise.compiles(path):  # else the interpreter says what is wrong
-        _taken = (program, path)
+    name = os.path.normpath(path)
+    ours = name in program.hot or program.watches(os.path.dirname(name))
+    if ours and name.endswith(".py") and not sys.flags.inspect and stepwise.gains(path, name in program.hot):
+        program.entry = name
+        taken = Script(program, path)
         sys.path_importer_cache[path] = Importer(path)
+        if "runpy" not in sys.modules:
+            sys.modules["runpy"] = _stand_in(taken)
     else:
-        program.used.add(os.path.normpath(path))
+        program.used.add(name)
 
 
 class Importer:
@@ -67,47 +74,70 @@ class Importer:
 
     def get_code(self, name: str) -> CodeType:
         """What runpy runs."""
-        sys.path_importer_cache.pop(self._path, None)
-        return compile(_BOOTSTRAP, self._path, "exec", 0, True)
+        return compile(_BOOTSTRAP, "<string>", "exec", 0, True)
 
 
-def execute(names: dict[str, Any]) -> None:
-    """The main program, in the names of `__main__`."""
-    assert _taken is not None
-    program, path = _taken
-    if sys.path and sys.path[0] == path:
-        if getattr(sys.flags, "safe_path", False):
-            del sys.path[0]
-        else:
-            sys.path[0] = os.path.dirname(os.path.realpath(path))
-    loader = SourceFileLoader("__main__", path)
-    names.update(__file__=path, __cached__=None, __doc__=None, __loader__=loader, __package__=None, __spec__=None)
-    names.setdefault("__annotations__", {})
-    try:
-        stepwise.run(program, path, names)
-    except (SystemExit, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        # The interpreter would show our own part of the stack as well. What it does then, is done here.
-        kind, trace = type(error), _after(error.__traceback__)
-        sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
-        if sys.version_info >= (3, 12):
-            sys.last_exc = error
-        sys.excepthook(kind, error.with_traceback(trace), trace)
-        _forget_file(names)
-        sys.exit(1)
-    _forget_file(names)
+def _stand_in(script: Script) -> ModuleType:
+    """What the interpreter finds when it imports runpy: that would import a lot that the program might not need.
+
+    Whoever else asks for it (a sitecustomize) gets the true one, which comes to the same by `Importer.get_code`.
+    """
+    module = type(sys)("runpy")
+
+    def find(name: str) -> Any:  # see PEP 562
+        if sys.modules.get("runpy") is module:
+            del sys.modules["runpy"]
+        return getattr(__import__("runpy"), name)
+
+    # The interpreter calls it with "__main__" and False, which sets `script.__main__`, which calls sum(script, False),
+    # which iterates over the script, which runs it: all of it in C, so that no frame is below those of the script.
+    module.__dict__.update(_run_module_as_main=script.__setattr__, __getattr__=find)
+    return module
 
 
-def _forget_file(names: dict[str, Any]) -> None:
-    """As the interpreter does when a script has been run."""
+class Script:
+    """Iterate over it to run it."""
+
+    def __init__(self, program: Program, path: str) -> None:
+        self._program = program
+        self._path = path
+
+    __main__ = property(None, sum)  # type: ignore[arg-type]
+
+    def __iter__(self) -> filter[Any]:
+        return stepwise.all_of(self._steps())
+
+    def _compile(self) -> None:
+        compile(content(self._path), self._path, "exec", 0, True)
+
+    def _steps(self) -> Iterator[tuple[CodeType, dict[str, Any]]]:
+        path, names = self._path, sys.modules["__main__"].__dict__
+        sys.modules.pop("runpy", None)
+        sys.path_importer_cache[path] = None  # as the interpreter leaves it for any script
+        if sys.path and sys.path[0] == path:
+            if getattr(sys.flags, "safe_path", False):
+                del sys.path[0]
+            else:
+                sys.path[0] = os.path.dirname(os.path.realpath(path))
+        loader = SourceFileLoader("__main__", path)
+        names.update(__file__=path, __cached__=None, __doc__=None, __loader__=loader, __package__=None, __spec__=None)
+        names.setdefault("__annotations__", {})
+        try:
+            yield from stepwise.steps_of(self._program, path, names, self._compile)
+        except GeneratorExit:  # the script has raised something, and this is thrown away
+            import atexit
+
+            atexit.register(_forget_if_printed, names)
+            raise
+        _forget(names)
+
+
+def _forget(names: dict[str, Any]) -> None:
+    """As the interpreter does when a script has been run, or its exception printed; not when it exits by itself."""
     names.pop("__file__", None)
     names.pop("__cached__", None)
 
 
-def _after(trace: TracebackType | None) -> TracebackType | None:
-    """The part of the stack that is the script's: all of ours is above it."""
-    here = os.path.dirname(__file__)
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(here):
-        trace = trace.tb_next
-    return trace
+def _forget_if_printed(names: dict[str, Any]) -> None:
+    if hasattr(sys, "last_type"):
+        _forget(names)

@@ -13,6 +13,7 @@ import sys
 from time import monotonic, sleep
 
 from .kernel import content
+from .quiet import quietly
 
 KNOWN = ("libscipy_openblas", "libopenblas", "libiomp5", "libomp", "libmkl", "libarrow", "_multiarray_umath")
 """Parts of the names of libraries whose threads survive a fork."""
@@ -68,11 +69,7 @@ def fork() -> int:
     """fork(2), whatever `os.fork` is by now. Threads, about which Python would warn, are known to survive it."""
     if sys.version_info < (3, 12) or count() == 1:
         return posix.fork()
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return posix.fork()
+    return int(quietly(posix.fork))
 
 
 class Code:

@@ -13,13 +13,14 @@ from .used import Used, absolute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 SPACING_WHEN_HOT = 0.01
 """Seconds of the program's work between two snapshots, the second of which is for a file that was edited of late."""
+SPACING_AT_ENTRY = 0.05
+"""The same for the file that the program begins with, of which it is only likely that it will be edited."""
 _NEVER_OURS = ("/site-packages/", "/dist-packages/", "/.git/", "/node_modules/", "/.venv/")
-
-
 _SOON = 0.02
 """Seconds until it is tried again where it was only a bad moment."""
 
@@ -34,7 +35,10 @@ class Program:
         self._spacing: float = told["spacing"]
         self.hot: dict[str, int] = {}
         """Files edited of late, and where they changed first (bytes)."""
+        self.entry = ""
+        """The first file of the watched folders that is run: where the program begins, for who wrote it. Empty: none was."""
         self._roots: tuple[str, ...] = ()
+        self._ours: dict[str, bool] = {}
         self.learn(told)
         self.used = Used()
         self.in_progress: dict[str, tuple[bytes, int]] = {}
@@ -60,6 +64,7 @@ class Program:
         """Take over what the tool knows by now."""
         self.hot = dict(told["hot"])
         self._roots = tuple(root.rstrip("/") + "/" for root in told["roots"])
+        self._ours = {}
 
     def watch(self) -> None:
         """From now on, see which files are opened."""
@@ -75,8 +80,24 @@ class Program:
 
     def watches(self, path: str) -> bool:
         """Is that folder (absolute) in one of the watched ones, and in none that holds other people's code?"""
-        path = path.rstrip("/") + "/"
-        return path.startswith(self._roots) and not any(word in path for word in _NEVER_OURS)
+        found = self._ours.get(path)
+        if found is None:
+            folder = path.rstrip("/") + "/"
+            found = folder.startswith(self._roots) and not any(word in folder for word in _NEVER_OURS)
+            self._ours[path] = found
+        return found
+
+    def takes_apart(self, path: str) -> bool:
+        """Is that file to be run in steps?"""
+        return path in self.hot or path == self.entry
+
+    def unseen(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call it; what it opens, the program has not used."""
+        self._busy = True
+        try:
+            return function(*arguments)
+        finally:
+            self._busy = False
 
     def _opened(self, path: str) -> None:
         """A file is about to be read. Of those that are watched the tool is told at once: it may be the last that is
@@ -87,11 +108,16 @@ class Program:
         if self.used.add(path) and path.startswith(self._roots) and not path.endswith(".py"):
             note(self.address, "opened", path)
 
-    def point(self, kind: str, path: str, hot: bool = False) -> None:
-        """A snapshot may be taken here. Returns in the process that goes on, or, later, in one that was resumed."""
+    def point(self, kind: str, path: str, best: bool = False) -> None:
+        """A snapshot may be taken here. Returns in the process that goes on, or, later, in one that was resumed.
+
+        `best`: for a file that is run in steps, there is no better place.
+        """
         if not self.here():
             return
-        spacing = min(SPACING_WHEN_HOT, self._spacing) if hot else self._spacing
+        spacing = self._spacing
+        if best:
+            spacing = min(SPACING_WHEN_HOT if path in self.hot else SPACING_AT_ENTRY, spacing)
         if monotonic() - self._looked < spacing and kind != "root":
             return
         self._busy = True

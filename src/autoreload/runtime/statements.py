@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import _ast
 
+from .quiet import quietly
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import CodeType
     from typing import Any
 
@@ -37,11 +40,13 @@ class Step:
 class Steps:
     """The steps of one source file. SyntaxError, ValueError: as compiling it would raise."""
 
-    def __init__(self, data: bytes, path: str) -> None:
-        compile(data, path, "exec", 0, True)  # what only the whole can be blamed for
+    def __init__(self, data: bytes, path: str, is_checked: bool = False) -> None:
+        """`is_checked`: it was compiled as a whole, which blames it for more than its parts, and warns."""
+        if not is_checked:
+            quietly(compile, data, path, "exec", 0, True)
         self.data = data
         self._path = path
-        self._body: list[Any] = compile(data, path, "exec", ONLY_AST, True).body
+        self._body: list[Any] = quietly(compile, data, path, "exec", ONLY_AST, True).body
         self._lines = _line_ends(data)
         self.steps = self._divide()
 
@@ -68,6 +73,18 @@ class Steps:
         """Will the module have `__annotations__`? The whole makes it first of all."""
         return any(_has(statement, _ast.AnnAssign) for statement in self._body)
 
+    def imported(self) -> set[str]:
+        """The modules that it imports, without what is imported by its functions or only as the main program."""
+        found = set()
+        for statement in self._body:
+            if imports(statement):
+                for node in _nodes(statement):
+                    if isinstance(node, _ast.Import):
+                        found |= {alias.name for alias in node.names}
+                    elif isinstance(node, _ast.ImportFrom):
+                        found.add(node.module or ".")
+        return found - {"__future__"}
+
     def begins(self, number: int) -> int:
         """Which step begins with statement `number`; -1: none."""
         return next((place for place, step in enumerate(self.steps) if step.first == number), -1)
@@ -83,7 +100,7 @@ class Steps:
             nothing = _ast.Pass(lineno=chunk[0].lineno, col_offset=0, end_lineno=chunk[0].lineno, end_col_offset=0)
             chunk = [nothing, *chunk]
         module = _ast.Module(body=chunk, type_ignores=[])
-        return compile(module, self._path, "exec", flags, True), flags
+        return quietly(compile, module, self._path, "exec", flags, True), flags
 
     def resumes(self, prefix: bytes, number: int) -> bool:
         """Can it go on with statement `number` for a file that began with `prefix`, all of which has been run?"""
@@ -105,16 +122,19 @@ def imports(statement: Any) -> bool:
 
 def _has(statement: Any, kinds: Any) -> bool:
     """Is there a node of these kinds in it, and not in a scope of its own?"""
+    return any(isinstance(node, kinds) for node in _nodes(statement))
+
+
+def _nodes(statement: Any) -> Iterator[Any]:
+    """It, and what is in it, but for what is in a scope of its own."""
     todo = [statement]
     while todo:
         node = todo.pop()
-        if isinstance(node, kinds):
-            return True
+        yield node
         if not isinstance(node, _SCOPES):
             for field in node._fields:
                 value = getattr(node, field, None)
                 todo += value if isinstance(value, list) and value and isinstance(value[0], _ast.AST) else []
-    return False
 
 
 def _is_main_guard(statement: Any) -> bool:

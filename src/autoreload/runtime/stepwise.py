@@ -6,14 +6,19 @@ is still what the file begins with.
 
 from __future__ import annotations
 
+import sys
+from _frozen_importlib import _call_with_frames_removed
 from _frozen_importlib_external import SourceFileLoader
+from _functools import partial
+from itertools import starmap
 
 from .kernel import content
 from .statements import Steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
+    from collections.abc import Callable, Iterator
+    from types import CodeType, ModuleType
     from typing import Any
 
     from .program import Program
@@ -25,15 +30,41 @@ class Loader(SourceFileLoader):
     def __init__(self, fullname: str, path: str, program: Program) -> None:
         super().__init__(fullname, path)
         self._program = program
+        self._module: ModuleType | None = None
 
-    def exec_module(self, module: ModuleType) -> None:
+    def create_module(self, spec: Any) -> ModuleType:
         """Part of importlib.abc.Loader."""
-        run(self._program, self.path, module.__dict__)
+        self._module = type(sys)(spec.name)
+        return self._module
+
+    @property
+    def exec_module(self) -> Any:  # type: ignore[override]
+        """Part of importlib.abc.Loader. No method, for that would be seen in the stack; and of what calls the steps
+        the interpreter leaves out the frames in a traceback, as for any module."""
+        return partial(_call_with_frames_removed, sum, all_of(self._steps()))
+
+    def _steps(self) -> Iterator[tuple[CodeType, dict[str, Any]]]:
+        module = self._module or sys.modules[self.name]
+        yield from steps_of(self._program, self.path, module.__dict__, self._compile)
+
+    def _compile(self) -> None:
+        self._program.unseen(self.get_code, self.name)  # reads or writes the bytecode
 
 
-def run(program: Program, path: str, names: dict[str, Any]) -> None:
-    """Execute that file in these names, as exec(compile(...)) would."""
-    steps = Steps(content(path), path)
+def all_of(steps: Iterator[tuple[CodeType, dict[str, Any]]]) -> filter[Any]:
+    """Runs all of them when it is iterated over, and gives nothing: in C, so that no frame of ours is below theirs."""
+    return filter(None, starmap(exec, steps))
+
+
+def steps_of(
+    program: Program, path: str, names: dict[str, Any], compile_all: Callable[[], None]
+) -> Iterator[tuple[CodeType, dict[str, Any]]]:
+    """The arguments of `exec` for one step after the other of that file, with a snapshot point between any two.
+
+    `compile_all`: raises and warns as compiling the whole does without us.
+    """
+    compile_all()
+    steps = Steps(content(path), path, True)
     before = program.resumed
     place = flags = 0
     if steps.annotates:
@@ -49,12 +80,13 @@ def run(program: Program, path: str, names: dict[str, Any]) -> None:
                 program.used.add(path)
             else:
                 program.in_progress[path] = (steps.data[: step.end], step.after)
-            exec(code, names)
+            yield code, names
             place += 1
             if not last:
-                program.point("inside", path, _is_best(steps, place, program.hot.get(path)))
+                program.point("inside", path, _is_best(steps, place, program.hot.get(path, len(steps.data))))
                 if program.resumed != before:
-                    steps, before = Steps(content(path), path), program.resumed
+                    compile_all()
+                    steps, before = Steps(content(path), path, True), program.resumed
                     place = steps.begins(step.after)
                     if place < 0:  # once more, since it was looked at; a restart is on its way
                         raise RuntimeError(f"{path} changed while it was being run")
@@ -63,21 +95,22 @@ def run(program: Program, path: str, names: dict[str, Any]) -> None:
         program.used.add(path)
 
 
-def _is_best(steps: Steps, place: int, changed: int | None) -> bool:
+def _is_best(steps: Steps, place: int, changed: int) -> bool:
     """Is the boundary before that step the last one before the first changed byte?"""
-    if changed is None:
-        return False
     final = place + 1 == len(steps.steps)
     return steps.steps[place - 1].end <= changed and (final or steps.steps[place].end > changed)
 
 
-def compiles(path: str) -> bool:
-    """Can that file be run?"""
+def gains(path: str, edited: bool) -> bool:
+    """Can that file be run, and was it edited of late, or imports it anything that is not there yet?
+
+    If it cannot, the interpreter is to say what is wrong.
+    """
     try:
-        Steps(content(path), path)
+        steps = Steps(content(path), path)
     except (OSError, SyntaxError, ValueError):
         return False
-    return True
+    return edited or any(name not in sys.modules for name in steps.imported())
 
 
 def may_resume(path: str, prefix: bytes, number: int) -> str:
