@@ -92,8 +92,11 @@ class Frozen:
         if up is not None:
             self._poll.register(up, select.POLLIN)
 
-    def tell(self, kind: str, path: str, age: float, used: list[Any]) -> None:
-        """Tell the tool that this process is a snapshot now. `used`: since the one above it."""
+    def tell(self, kind: str, path: str, best: bool, age: float, used: list[Any]) -> None:
+        """Tell the tool that this process is a snapshot now. `best`: for that file, there is no better place.
+
+        `used`: since the one above it.
+        """
         program = self._program
         facts = {
             "pid": os.getpid(),
@@ -101,6 +104,7 @@ class Frozen:
             "depth": program.depth,
             "kind": kind,
             "path": path,
+            "best": best,
             "age": age,
             "used": used,
             "overflowed": program.used.overflowed,

@@ -20,6 +20,9 @@ SPACING_WHEN_HOT = 0.01
 """Seconds of the program's work between two snapshots, the second of which is for a file that was edited of late."""
 SPACING_AT_ENTRY = 0.05
 """The same for the file that the program begins with, of which it is only likely that it will be edited."""
+SHARE = 25
+"""The program does so many times as much between two snapshots as the second of them took. That is what can be measured;
+about as much again is spent on the memory that the two no longer share."""
 _NEVER_OURS = ("/site-packages/", "/dist-packages/", "/.git/", "/node_modules/", "/.venv/")
 _SOON = 0.02
 """Seconds until it is tried again where it was only a bad moment."""
@@ -57,6 +60,8 @@ class Program:
         self._user = os.geteuid()
         self._main = _thread.get_ident()
         self._looked = self.began
+        self._cost = 0.0
+        """Seconds that the last snapshot took."""
         self._busy = False
         self._told: set[str] = set()
 
@@ -76,7 +81,10 @@ class Program:
 
     def due(self) -> bool:
         """Has enough been done since the last snapshot?"""
-        return monotonic() - self._looked >= self._spacing
+        return monotonic() - self._looked >= self._enough()
+
+    def _enough(self) -> float:
+        return min(self._spacing, max(SPACING_AT_ENTRY, SHARE * self._cost))
 
     def watches(self, path: str) -> bool:
         """Is that folder (absolute) in one of the watched ones, and in none that holds other people's code?"""
@@ -115,10 +123,11 @@ class Program:
         """
         if not self.here():
             return
-        spacing = self._spacing
+        enough = self._enough()
         if best:
-            spacing = min(SPACING_WHEN_HOT if path in self.hot else SPACING_AT_ENTRY, spacing)
-        if monotonic() - self._looked < spacing and kind != "root":
+            enough = min(enough, SPACING_WHEN_HOT if path in self.hot else SPACING_AT_ENTRY)
+        began, resumed = monotonic(), self.resumed
+        if began - self._looked < enough and kind != "root":
             return
         self._busy = True
         soon = False
@@ -126,12 +135,14 @@ class Program:
             why = refusals.reason(self._main, self._user)
             soon = why == native.BUSY
             if not why:
-                why = take(self, kind, path)
+                why = take(self, kind, path, best)
             if why:
                 self._refused(why, path)
+            elif self.resumed == resumed:  # or it was frozen for some of the time
+                self._cost = monotonic() - began
         finally:
             self._busy = False
-            self._looked = monotonic() - (self._spacing - _SOON if soon else 0.0)
+            self._looked = monotonic() - (self._enough() - _SOON if soon else 0.0)
 
     def _refused(self, why: str, path: str) -> None:
         if why not in self._told and note(self.address, "refused", why, path):

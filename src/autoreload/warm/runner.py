@@ -32,8 +32,9 @@ from autoreload.warm.hot import Hot
 
 INJECTED = os.path.join(os.path.dirname(os.path.abspath(autoreload.runtime.__file__)), "inject")
 VARIABLE = b"AUTORELOAD_RUNTIME"
-MOST_SNAPSHOTS = 8
-SPACING = 0.15
+MOST_SNAPSHOTS = 6
+"""Each holds some tenth of the program's memory for itself, and is made again by most restarts."""
+SPACING = 0.3
 ANSWERS_WITHIN = 1.0
 """Seconds that a snapshot may take longer than what it was asked for; then the guard is asked."""
 _OWN = -1
@@ -52,7 +53,7 @@ class Terms(NamedTuple):
     strict: bool
     """The command is a shell script: what it ran before Python would not be run again."""
     spacing: float = SPACING
-    """Seconds of the program's work between two snapshots."""
+    """Seconds of the program's work between two snapshots, if not fewer are enough for what one takes."""
 
 
 class Stopping(NamedTuple):
@@ -335,7 +336,7 @@ class WarmRunner:
         if self._leaver in snapshots:
             return
         hot = self._hot.places()
-        kept = {place for place, one in enumerate(snapshots) if one.where[1] in hot}
+        kept = {place for place, one in enumerate(snapshots) if one.facts["best"] or one.where[1] in hot}
         place = superfluous([one.facts["age"] for one in snapshots], MOST_SNAPSHOTS, kept)
         if place is not None and not self._stopping and not self._resuming:
             # Its child is to be that of the one above it, which has to know so first.
