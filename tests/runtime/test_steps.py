@@ -88,7 +88,7 @@ def test_the_rest_of_a_script_is_read_again(program: Stage, python: str) -> None
     assert program.ended() == 0
 
     write(program, "import slow\nprint('begins', flush=True)\nimport leaf\nprint('two', flush=True)\n")
-    inside = next(one for one in program.chain() if one.facts["kind"] == "inside")
+    inside = [one for one in program.chain() if one.facts["kind"] == "inside"][-1]
     program.resume(inside, hot={"app.py": END})
 
     assert program.ended() == 0
@@ -101,7 +101,7 @@ def test_a_script_whose_beginning_changed_is_refused(program: Stage, python: str
     write(program, "import slow\nprint('begins', flush=True)\nimport leaf\nprint('one', flush=True)\n")
     program.start("app.py", python=python, hot={"app.py": END})
     assert program.ended() == 0
-    inside = next(one for one in program.chain() if one.facts["kind"] == "inside")
+    inside = [one for one in program.chain() if one.facts["kind"] == "inside"][-1]
 
     for source, why in (("import slow\nprint('other')\nimport leaf\n", "changed above"), ("import slow\n(", "compile")):
         write(program, source)

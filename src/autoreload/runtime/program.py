@@ -20,9 +20,11 @@ SPACING_WHEN_HOT = 0.01
 """Seconds of the program's work between two snapshots, the second of which is for a file that was edited of late."""
 SPACING_AT_ENTRY = 0.05
 """The same for the file that the program begins with, of which it is only likely that it will be edited."""
-SHARE = 25
-"""The program does so many times as much between two snapshots as the second of them took. That is what can be measured;
+SHARE = 40
+"""The program does so many times as much between two snapshots as the first of them took. That is what can be measured;
 about as much again is spent on the memory that the two no longer share."""
+GAIN = 0.4
+"""What it did since the last snapshot is at least such a part of all it did: less is not worth another one."""
 _NEVER_OURS = ("/site-packages/", "/dist-packages/", "/.git/", "/node_modules/", "/.venv/")
 _SOON = 0.02
 """Seconds until it is tried again where it was only a bad moment."""
@@ -84,7 +86,8 @@ class Program:
         return monotonic() - self._looked >= self._enough()
 
     def _enough(self) -> float:
-        return min(self._spacing, max(SPACING_AT_ENTRY, SHARE * self._cost))
+        done = monotonic() - self.began
+        return min(self._spacing, max(SPACING_AT_ENTRY, SHARE * self._cost, GAIN * done))
 
     def watches(self, path: str) -> bool:
         """Is that folder (absolute) in one of the watched ones, and in none that holds other people's code?"""

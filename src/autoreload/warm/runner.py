@@ -34,7 +34,7 @@ INJECTED = os.path.join(os.path.dirname(os.path.abspath(autoreload.runtime.__fil
 VARIABLE = b"AUTORELOAD_RUNTIME"
 MOST_SNAPSHOTS = 6
 """Each holds some tenth of the program's memory for itself, and is made again by most restarts."""
-SPACING = 0.3
+SPACING = 1.0
 ANSWERS_WITHIN = 1.0
 """Seconds that a snapshot may take longer than what it was asked for; then the guard is asked."""
 _OWN = -1
@@ -53,7 +53,7 @@ class Terms(NamedTuple):
     strict: bool
     """The command is a shell script: what it ran before Python would not be run again."""
     spacing: float = SPACING
-    """Seconds of the program's work between two snapshots, if not fewer are enough for what one takes."""
+    """Seconds of the program's work between two snapshots; fewer if that is worth it."""
 
 
 class Stopping(NamedTuple):
