@@ -7,6 +7,7 @@ import os
 from time import monotonic
 
 from . import native, opened, refusals
+from .kernel import content
 from .protocol import note
 from .snapshot import take
 from .used import Used, absolute
@@ -20,9 +21,12 @@ SPACING_WHEN_HOT = 0.01
 """Seconds of the program's work between two snapshots, the second of which is for a file that was edited of late."""
 SPACING_AT_ENTRY = 0.05
 """The same for the file that the program begins with, of which it is only likely that it will be edited."""
-SHARE = 40
-"""The program does so many times as much between two snapshots as the first of them took. That is what can be measured;
-about as much again is spent on the memory that the two no longer share."""
+SHARE = 25
+"""The program does so many times as much between two snapshots as the first of them cost."""
+COSTS = 0.002, 1e-10
+"""Seconds that a snapshot takes, and what each byte of the program's memory adds. Not measured each time: on a busy machine
+that would be another figure, and other snapshots, whenever it starts. About as much again is spent, bit by bit, on the
+memory that the two come to share no longer."""
 GAIN = 0.4
 """What it did since the last snapshot is at least such a part of all it did: less is not worth another one."""
 _NEVER_OURS = ("/site-packages/", "/dist-packages/", "/.git/", "/node_modules/", "/.venv/")
@@ -63,7 +67,7 @@ class Program:
         self._main = _thread.get_ident()
         self._looked = self.began
         self._cost = 0.0
-        """Seconds that the last snapshot took."""
+        """Seconds that the last snapshot will have taken."""
         self._busy = False
         self._told: set[str] = set()
 
@@ -129,8 +133,7 @@ class Program:
         enough = self._enough()
         if best:
             enough = min(enough, SPACING_WHEN_HOT if path in self.hot else SPACING_AT_ENTRY)
-        began, resumed = monotonic(), self.resumed
-        if began - self._looked < enough and kind != "root":
+        if monotonic() - self._looked < enough and kind != "root":
             return
         self._busy = True
         soon = False
@@ -138,11 +141,10 @@ class Program:
             why = refusals.reason(self._main, self._user)
             soon = why == native.BUSY
             if not why:
+                self._cost = _cost()
                 why = take(self, kind, path, best)
             if why:
                 self._refused(why, path)
-            elif self.resumed == resumed:  # or it was frozen for some of the time
-                self._cost = monotonic() - began
         finally:
             self._busy = False
             self._looked = monotonic() - (self._enough() - _SOON if soon else 0.0)
@@ -155,3 +157,9 @@ class Program:
         """This is another process now, and still the program."""
         self._pid = os.getpid()
         self._main = _thread.get_ident()
+
+
+def _cost() -> float:
+    """See COSTS."""
+    resident = int(content("/proc/self/statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")  # proc(5)
+    return COSTS[0] + COSTS[1] * resident
