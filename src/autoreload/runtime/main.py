@@ -122,6 +122,7 @@ class Script:
         loader = SourceFileLoader("__main__", path)
         names.update(__file__=path, __cached__=None, __doc__=None, __loader__=loader, __package__=None, __spec__=None)
         names.setdefault("__annotations__", {})
+        self._compile()
         try:
             yield from stepwise.steps_of(self._program, path, names, self._compile)
         except GeneratorExit:  # the script has raised something, and this is thrown away

@@ -31,6 +31,7 @@ class Loader(SourceFileLoader):
         super().__init__(fullname, path)
         self._program = program
         self._module: ModuleType | None = None
+        self._is_compiled = False
 
     def create_module(self, spec: Any) -> ModuleType:
         """Part of importlib.abc.Loader."""
@@ -41,6 +42,12 @@ class Loader(SourceFileLoader):
     def exec_module(self) -> Any:  # type: ignore[override]
         """Part of importlib.abc.Loader. No method, for that would be seen in the stack; and of what calls the steps
         the interpreter leaves out the frames in a traceback, as for any module."""
+        if not self._is_compiled:
+            try:
+                self._compile()
+            except Exception:
+                return super().exec_module  # which says what is wrong
+            self._is_compiled = True
         return partial(_call_with_frames_removed, sum, all_of(self._steps()))
 
     def _steps(self) -> Iterator[tuple[CodeType, dict[str, Any]]]:
@@ -61,9 +68,8 @@ def steps_of(
 ) -> Iterator[tuple[CodeType, dict[str, Any]]]:
     """The arguments of `exec` for one step after the other of that file, with a snapshot point between any two.
 
-    `compile_all`: raises and warns as compiling the whole does without us.
+    The file was compiled before. `compile_all`: does that again, after a resume.
     """
-    compile_all()
     steps = Steps(content(path), path, True)
     before = program.resumed
     place = flags = 0
