@@ -99,6 +99,25 @@ def test_the_rest_of_a_script_is_read_again(program: Stage, python: str) -> None
 
 
 @pytest.mark.slow
+def test_annotations_that_went_leave_nothing(program: Stage, python: str) -> None:
+    """What is before the first statement belongs to the whole file, of which the rest is another now."""
+    look = "print('__annotations__' in globals(), flush=True)\n"
+    write(program, f"import slow\nimport leaf\nx: int = 1\n{look}")
+    program.start("-c", "import app", python=python, hot={"app.py": END})
+    assert program.ended() == 0
+
+    for source, line in (
+        (f"import slow\nimport leaf\n{look}", "False"),
+        (f"import slow\nimport leaf\nx: int\n{look}", "True"),
+    ):
+        program.forget_output()
+        write(program, source)
+        program.resume([one for one in program.chain() if one.facts["kind"] == "inside"][-1])
+        assert program.ended() == 0
+        assert program.last_words() == [line]
+
+
+@pytest.mark.slow
 def test_a_script_whose_beginning_changed_is_refused(program: Stage, python: str) -> None:
     """So is one that does not compile: nothing of it would be run by a cold start."""
     write(program, "import slow\nprint('begins', flush=True)\nimport leaf\nprint('one', flush=True)\n")
@@ -134,7 +153,8 @@ LOOKS = {
     "print(inspect.getsource(f), inspect.getfile(C), inspect.stack()[-1].filename, inspect.currentframe().f_back)\n",
     "spawn": "import multiprocessing, slow\ndef work(queue):\n    queue.put(__name__)\n"
     "if __name__ == '__main__':\n    context = multiprocessing.get_context('spawn')\n    queue = context.Queue()\n"
-    "    child = context.Process(target=work, args=(queue,))\n    child.start()\n    print(queue.get())\n    child.join()\n",
+    "    child = context.Process(target=work, args=(queue,))\n    child.start()\n"
+    "    print(queue.get())\n    child.join()\n",
     "pickle": "import pickle, slow\nclass C: pass\nprint(pickle.dumps(C()), pickle.loads(pickle.dumps(C)) is C)\n",
     "pdb": "import pdb, sys, slow\nvalue = 1\n"
     "debugger = pdb.Pdb(stdin=open('commands'), stdout=sys.stdout, nosigint=True, readrc=False)\n"

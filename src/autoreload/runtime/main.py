@@ -102,7 +102,7 @@ class Script:
         self._program = program
         self._path = path
 
-    __main__ = property(None, sum)  # type: ignore[arg-type]
+    __main__ = property(None, sum)
 
     def __iter__(self) -> filter[Any]:
         return stepwise.all_of(self._steps())

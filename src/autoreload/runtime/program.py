@@ -24,9 +24,9 @@ SPACING_AT_ENTRY = 0.05
 SHARE = 25
 """The program does so many times as much between two snapshots as the first of them cost."""
 COSTS = 0.002, 1e-10
-"""Seconds that a snapshot takes, and what each byte of the program's memory adds. Not measured each time: on a busy machine
-that would be another figure, and other snapshots, whenever it starts. About as much again is spent, bit by bit, on the
-memory that the two come to share no longer."""
+"""Seconds that a snapshot takes, and what each byte of the program's memory adds. Not measured each time: on a busy
+machine that would be another figure, and other snapshots, whenever it starts. About as much again is spent, bit by bit,
+on the memory that the two come to share no longer."""
 GAIN = 0.4
 """What it did since the last snapshot is at least such a part of all it did: less is not worth another one."""
 _NEVER_OURS = ("/site-packages/", "/dist-packages/", "/.git/", "/node_modules/", "/.venv/")
@@ -45,7 +45,7 @@ class Program:
         self.hot: dict[str, int] = {}
         """Files edited of late, and where they changed first (bytes)."""
         self.entry = ""
-        """The first file of the watched folders that is run: where the program begins, for who wrote it. Empty: none was."""
+        """The first file of the watched folders that is run: the program begins with it. Empty: none was."""
         self._roots: tuple[str, ...] = ()
         self._ours: dict[str, bool] = {}
         self.learn(told)

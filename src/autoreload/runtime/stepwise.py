@@ -7,9 +7,8 @@ is still what the file begins with.
 from __future__ import annotations
 
 import sys
-from _frozen_importlib import _call_with_frames_removed
+from _frozen_importlib import _call_with_frames_removed  # type: ignore[attr-defined]
 from _frozen_importlib_external import SourceFileLoader
-from _functools import partial
 from itertools import starmap
 
 from .kernel import content
@@ -18,10 +17,13 @@ from .statements import Steps
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from functools import partial
     from types import CodeType, ModuleType
     from typing import Any
 
     from .program import Program
+else:
+    from _functools import partial
 
 
 class Loader(SourceFileLoader):
@@ -39,7 +41,7 @@ class Loader(SourceFileLoader):
         return self._module
 
     @property
-    def exec_module(self) -> Any:  # type: ignore[override]
+    def exec_module(self) -> Any:
         """Part of importlib.abc.Loader. No method, for that would be seen in the stack; and of what calls the steps
         the interpreter leaves out the frames in a traceback, as for any module."""
         if not self._is_compiled:
@@ -73,9 +75,8 @@ def steps_of(
     steps = Steps(content(path), path, True)
     before = program.resumed
     place = flags = 0
-    if steps.annotates:
-        exec("", names)  # `__builtins__` comes first, as it does when the whole is executed
-        names.setdefault("__annotations__", {})
+    had_annotations = "__annotations__" in names
+    _prepare(names, steps, had_annotations)
     try:
         while place < len(steps.steps):
             step = steps.steps[place]
@@ -94,11 +95,21 @@ def steps_of(
                     compile_all()
                     steps, before = Steps(content(path), path, True), program.resumed
                     place = steps.begins(step.after)
+                    _prepare(names, steps, had_annotations)
                     if place < 0:  # once more, since it was looked at; a restart is on its way
                         raise RuntimeError(f"{path} changed while it was being run")
     finally:
         program.in_progress.pop(path, None)
         program.used.add(path)
+
+
+def _prepare(names: dict[str, Any], steps: Steps, had_annotations: bool) -> None:
+    """What is done before the first statement of a module: after a resume too, for the rest may be another now."""
+    if steps.annotates:
+        exec("", names)  # `__builtins__` comes first, as it does when the whole is executed
+        names.setdefault("__annotations__", {})
+    elif not had_annotations:
+        names.pop("__annotations__", None)
 
 
 def _is_best(steps: Steps, place: int, changed: int) -> bool:
