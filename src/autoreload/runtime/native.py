@@ -118,9 +118,9 @@ def _starters(lines: list[str], threads: list[int], code: Code) -> dict[int, lis
             for place, word in enumerate(words[:-2]):
                 if word == after - 2 * _DESCRIPTOR + place * _WORD == words[place + 2]:
                     rest = top[place * _WORD :]
-                    numbers = set(memoryview(rest).cast("i"))
-                    for thread in numbers.intersection(threads):
-                        found[thread] = code.names(rest)
+                    numbers = set(words[place:]).intersection(threads)
+                    if len(numbers) == 1:
+                        found[numbers.pop()] = code.names(rest)
         guard = after if fields[1] == "---p" else 0
     return found
 
