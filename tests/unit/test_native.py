@@ -35,7 +35,7 @@ def test_an_address_belongs_to_the_library_that_is_mapped_there() -> None:
     assert code.names(words(PLACE + 2 * SIZE, PLACE, PLACE + SIZE - 1) + b"odd") == ["libtwo.so", "libone.so"]
 
 
-@pytest.mark.skipif("glibc" not in os.confstr("CS_GNU_LIBC_VERSION"), reason="another C library")
+@pytest.mark.skipif("glibc" not in (os.confstr("CS_GNU_LIBC_VERSION") or ""), reason="another C library")
 def test_what_a_thread_was_started_with_is_at_the_top_of_its_stack() -> None:
     """A thread of Python: it began in the code of Python, which is not left out here."""
     import threading
