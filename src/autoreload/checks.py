@@ -7,7 +7,7 @@ nothing to restart for.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from autoreload import git
@@ -51,6 +51,8 @@ class Checks:
         """Is Git at work around these paths? The time is CLOCK_REALTIME, ns."""
         self.phase = Phase.QUIET
         """How far the present burst was when it was looked at last."""
+        self.unused: Callable[[Mapping[str, Kind]], Sequence[str]] = _none
+        """The changed files that the running command has not used, if it has used none of them."""
         self._comparing = False
         self._tell_git_at: float | None = None
         self._search_until: float | None = None
@@ -106,6 +108,13 @@ class Checks:
 
     def _compare(self, phase: Phase, now: float) -> Phase:
         """How far the burst is without the files that are what they were at the last start."""
+        left = self._compare_contents(phase, now)
+        if left in _DUE and (unused := self.unused(self._debounce.changed())):
+            self._debounce.forgive(unused)
+            left = self._debounce.phase(now)
+        return left
+
+    def _compare_contents(self, phase: Phase, now: float) -> Phase:
         if self._content is None:
             return phase
         burst = self._debounce.changed()
@@ -121,3 +130,7 @@ class Checks:
         left = self._debounce.phase(now)
         self._comparing = left in _DUE
         return Phase.CHANGING if self._comparing else left
+
+
+def _none(burst: Mapping[str, Kind]) -> Sequence[str]:
+    return ()

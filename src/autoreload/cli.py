@@ -12,7 +12,8 @@ from autoreload.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, UserError
 from autoreload.job import Job
 from autoreload.settings import OPTIONS, Settings
 
-_PATTERNS = ("include", "ignore")
+_PATTERNS = ("include", "ignore", "cold")
+_ONLY_WARM = ("cold", "warm_memory", "no_use_check")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -175,14 +176,19 @@ def understand(
     _choose_polling(values, on_line)
     _reject_conflicts({name: value for name, value in values.items() if value})
     chosen = Settings(**values)
+    for name in _ONLY_WARM:
+        if name in on_line and not chosen.warm:
+            raise UserError(
+                f"{settings.BY_NAME[name].flag} means nothing without --warm", "add --warm, or leave it out"
+            )
     shown = " ".join(chosen.watch) or os.path.relpath(directory, here)
     if "watch" not in on_line:
         _await_mounts(chosen.watch, here)
     roots = tuple(_checked_root(path, here) for path in chosen.watch) or (_implied_root(directory, environ),)
-    include_base, ignore_base = (
+    include_base, ignore_base, cold_base = (
         found.directory if found and name in configured_names - on_line.keys() else here for name in _PATTERNS
     )
-    return Job(command, directory, roots, shown, bool(seed), include_base, ignore_base, chosen)
+    return Job(command, directory, roots, shown, bool(seed), include_base, ignore_base, cold_base, chosen)
 
 
 def _await_mounts(paths: Sequence[str], here: str = "") -> None:

@@ -180,6 +180,7 @@ class Content:
         self._trusted = False
         self._still: frozenset[str] = frozenset()
         """The files that are compared although nothing runs."""
+        self._passed_over: set[str] = set()
         self._again: dict[str, None] = {}
         self._walk: Iterator[str] = self._files()
         self._walked = False
@@ -195,6 +196,7 @@ class Content:
         self._again.update(dict.fromkeys(self._known.started(moment)))
         self._then = [self._disk.inode(path) for path in self._places]
         self._trusted = True
+        self._passed_over.clear()
         self._next, self._pause = 0.0, PAUSE_FIRST
 
     def failed(self, but: Iterable[str] = ()) -> None:
@@ -327,6 +329,11 @@ class Content:
                 break
         return same, differs
 
+    def passed_over(self, paths: Iterable[str]) -> None:
+        """These have changed, and there was no start for that: what the command knows of them is unknown until the
+        next."""
+        self._passed_over.update(paths)
+
     def was_there(self, path: str) -> bool | None:
         """Was there a file at the last start? None: nobody knows."""
         was = self._known.was(path) if self._trusted else None
@@ -334,7 +341,7 @@ class Content:
 
     def _is_same(self, path: str) -> bool:
         was = self._known.was(path)
-        if was is None or self._links.is_alias(path):
+        if was is None or path in self._passed_over or self._links.is_alias(path):
             return False
         if self._known.was_exposed(path):
             return False

@@ -15,13 +15,15 @@ from autoreload import content, git, scope
 from autoreload.core.change import Change
 from autoreload.core.filter import IGNORE_FILE
 from autoreload.process import bytecode
+from autoreload.warm import disk as warm
 from autoreload.watch.aside import Aside
 from autoreload.watch.backend import Backend, Judge, Root
 from autoreload.watch.choose import POLLING, open_backend
 from autoreload.watch.helper import Helper
+from autoreload.watch.mounted import real_path
 
 
-class Elsewhere(content.Disk, scope.Disk):
+class Elsewhere(content.Disk, scope.Disk, warm.Disk):
     """The disk, wherever it is. It is also what the helpers know of autoreload: see `watch.farside.Near`."""
 
     told_names = (IGNORE_FILE, "pyvenv.cfg")
@@ -39,6 +41,8 @@ class Elsewhere(content.Disk, scope.Disk):
             "inode": content.inode,
             "read": lambda *arguments: tuple(content.read(*arguments)),
             "scan": _scanned,
+            "signatures": warm.signatures,
+            "head": warm.head,
             "at_work": lambda *arguments: tuple(git.at_work(*arguments)),
             "remove_stale": lambda *arguments: [tuple(failure) for failure in bytecode.remove_stale(*arguments)],
         }
@@ -112,6 +116,37 @@ class Elsewhere(content.Disk, scope.Disk):
             said: Any = helper.call("remove_stale", some, dict(environ), directory, default=silence)
             failures += [bytecode.Failure(*failure) for failure in said]
         return failures
+
+    def signatures(self, paths: Sequence[str]) -> Mapping[str, warm.Signature | None]:
+        """See `warm.disk.Disk`."""
+        if not self.aside.points:
+            return warm.signatures(paths)
+        near, far = self._told_apart(paths)
+        found = warm.signatures(near)
+        found.update(dict.fromkeys(far, warm.UNKNOWN))
+        whose: dict[str, Helper | None] = {}
+        for folder in {os.path.dirname(path) for path in far}:
+            whose[folder] = self.aside.behind(folder)
+        for helper, some in _shared_out(far, lambda path: whose[os.path.dirname(path)]):
+            if helper is not None:
+                said: Any = helper.call("signatures", some, default={})
+                found.update(said)
+        return found
+
+    def head(self, path: str, most: int) -> bytes | None:
+        """See `warm.disk.Disk`."""
+        helper = self.aside.behind(path)
+        if helper is not None:
+            return helper.call("head", path, most, default=None)
+        return None if self.aside.is_beyond(path) else warm.head(path, most)
+
+    def real(self, path: str) -> str:
+        """See `warm.disk.Disk`."""
+        return real_path(path, self.aside.points) if self.aside.points else os.path.realpath(path)
+
+    def is_beyond(self, path: str) -> bool:
+        """See `warm.disk.Disk`."""
+        return self.aside.is_beyond(path)
 
     def _told_apart(self, paths: Iterable[str]) -> tuple[list[str], list[str]]:
         """Those that may be looked at here, and those that lead to where nobody should look."""

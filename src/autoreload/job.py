@@ -23,4 +23,6 @@ class Job(NamedTuple):
     """The folder that patterns of `--include` with a slash are relative to."""
     ignore_base: str
     """The same of `--ignore`."""
+    cold_base: str
+    """The same of `--cold`."""
     settings: Settings

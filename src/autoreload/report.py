@@ -78,6 +78,24 @@ class Report:
         else:
             self._line(Level.ATTENTION if explain else Level.DETAIL, f"Cold restart: {what.replace('{}', name)}")
 
+    def not_up(self, seconds: float) -> None:
+        """A resumed program is stuck."""
+        waited = f"in {_seconds(seconds)} (it waits for a lock)"
+        self._line(Level.ROUTINE, f"The resumed process has not come up {waited}, start process anew")
+
+    def slow_restart(self, seconds: float) -> None:
+        """Snapshots would help."""
+        self._line(
+            Level.ROUTINE, f"This restart took {_seconds(seconds)}; --warm goes on from just before the changed file"
+        )
+
+    def snapshots(self, number: int, memory: int, allowed: int, dropped: int) -> None:
+        """What the snapshots take; sizes in bytes."""
+        self._line(Level.DETAIL, f"{_number(number, 'snapshot')}, {_size(memory)}")
+        if dropped:
+            gone = f"{_number(dropped, 'snapshot')} dropped"
+            self._line(Level.ATTENTION, f"{gone}: all together may take {_size(allowed)} (--warm-memory)")
+
     def slow_stop(self, burst: Mapping[str, Kind], seconds: float) -> None:
         """The old process takes its time to end."""
         why = f"Modification detected ({self._files(burst)}), " if burst else ""
@@ -136,6 +154,10 @@ class Report:
     def not_counted(self, path: str, kind: Kind, reason: str) -> None:
         """Why a change does not restart the command."""
         self._line(Level.ATTENTION, f"No restart for {self._shown(path)}, {kind.value}: {reason}")
+
+    def unused(self, path: str) -> None:
+        """A change of a file that the running program has not used."""
+        self._line(Level.ROUTINE, f"{self._shown(path)} changed: the running program has not used it")
 
     def own_write(self, path: str) -> None:
         """The first time that the command itself wrote a file that matters."""
@@ -231,6 +253,15 @@ def _wait(state: State) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _size(size: int) -> str:
+    """Of bytes."""
+    return f"{size / (1 << 20):.0f} MB" if size >= 10 << 20 else f"{size / (1 << 20):.1f} MB"
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _glob(name: str) -> str:

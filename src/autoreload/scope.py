@@ -184,7 +184,7 @@ class Scope:
         self._no_packages: dict[str, None] = {}
         folders = [root for root in rules.roots if os.path.isdir(root)]
         self._ignore_files = IgnoreFiles(folders if rules.ignore else (), environ, self._disk)
-        rules = rules._replace(include=_matcher("--include", *include), exclude=_matcher("--ignore", *exclude))
+        rules = rules._replace(include=matcher("--include", *include), exclude=matcher("--ignore", *exclude))
         self._filter = Filter(rules, self, lambda root: root in folders)
 
     # -- for the backend -----------------------------------------------------------------------------------------------
@@ -262,7 +262,9 @@ class Scope:
         return name == IGNORE_FILE and self._ignore_files.read(directory)
 
 
-def _matcher(flag: str, lines: Sequence[str], base: str) -> Callable[[str, bool], str] | None:
+def matcher(flag: str, lines: Sequence[str], base: str) -> Callable[[str, bool], str] | None:
+    """Says by which of the patterns of an option (`flag`) a path is matched; None: there is no pattern. `base`: those
+    with a slash are relative to it. Raises UserError for a broken one."""
     patterns = Patterns(lines)
     if not patterns:
         return None

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from autoreload import warmth
 from autoreload.checks import Checks
 from autoreload.content import Content
 from autoreload.core import lifecycle as life
@@ -85,6 +86,7 @@ class Session:
         self._content_told = False
         self._loading = Loading()
         self._family = Family()
+        self._hint = warmth.Hint(report, chosen.warm)
         self._own: set[str] = set()
         self._selector: selectors.BaseSelector
         self._checks = Checks(self._debounce, self._explain, report.held_back)
@@ -163,6 +165,14 @@ class Session:
             if started and not chosen.postpone:
                 self._content.started(since)
             self._checks.compare_with(self._content)
+        warmth.prepare(self._runner, self._job, elsewhere)
+        if self._content is not None and not chosen.no_use_check:
+            self._checks.unused = warmth.Unused(
+                self._runner, self._content, self._report, self._is_running, self._remove_stale_bytecode
+            )
+
+    def _is_running(self) -> bool:
+        return self._lifecycle.state is life.State.RUNNING
 
     def _turn(self) -> None:
         """Wait, then hear everybody. The backend comes before the runner, so that a start which the runner's news
@@ -206,7 +216,7 @@ class Session:
         moments = (
             self._checks.deadline(),
             self._content.deadline() if self._content is not None and self._content_has_time else None,
-            self._loading.deadline() if self._content is not None else None,
+            self._loading.deadline(),
             self._lifecycle.deadline(),
             self._backend.deadline(),
             self._runner.deadline(),
@@ -222,10 +232,10 @@ class Session:
             self._hear_runner(self._runner.step(now), now)
         if _is_due(self._lifecycle.deadline(), now):
             self._handle(life.Ticked(), now)
-        if self._content is not None and _is_due(self._loading.deadline(), now):
+        if _is_due(self._loading.deadline(), now):
             self._loading.sample(activity.sample(self._runner.guard), now, file_time())
             if self._loading.rest is not None:
-                self._content.rested(self._loading.rest)
+                self._rested(self._loading.rest, now)
         if _is_due(self._recheck_at, now):
             self._recheck_at = None
             if self._scope.recheck():
@@ -234,6 +244,13 @@ class Session:
             self._slow_stop_at = None
             if not self._lifecycle.ending:
                 self._report.slow_stop(self._debounce.changed(), self._job.settings.stop_timeout - SLOW_STOP)
+
+    def _rested(self, moment: int, now: float) -> None:
+        """The command has been at rest since that moment, in file time."""
+        if self._content is not None:
+            self._content.rested(moment)
+        self._hear_runner(self._runner.rested(self._loading.seconds), now)
+        self._hint.rested(self._loading.seconds)
 
     def _hear_signals(self, now: float) -> None:
         for number, code, _ in self._signals.read():
@@ -331,6 +348,10 @@ class Session:
                 self._handle(life.Emptied(event.token), now)
             elif isinstance(event, events.Restarted):
                 self._report.how(event.warm, event.what, event.path, event.seconds, self._job.settings.explain)
+            elif isinstance(event, events.Snapshots):
+                self._report.snapshots(*event)
+            elif isinstance(event, events.NotUp):
+                self._report.not_up(event.seconds)
             elif isinstance(event, events.Stuck):
                 self._report.stuck(event.processes, self._lifecycle.ending)
                 self._handle(life.Stuck(), now)
@@ -339,6 +360,7 @@ class Session:
 
     def _hear_of_run(self, event: events.Started | events.Failed | events.Exited, now: float) -> None:
         if isinstance(event, events.Started):
+            self._hint.pid = event.pid
             after = f", {(now - self._changed_at) * 1000:.0f} ms after the last change" if self._changed_at else ""
             self._report.detail(f"Process {event.pid} started: {self._command.shown}{after}")
             self._handle(life.Started(), now)
@@ -404,6 +426,7 @@ class Session:
         if self._content is not None:
             self._content.started(changed_from_now())
         self._loading.started(now)
+        self._hint.started(action.cause is life.Cause.CHANGE and not self._runner.weak)
         self._runner.start(action.run, changed if action.cause is life.Cause.CHANGE else None)
 
     def _learn(self, burst: Iterable[str], now: float) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from autoreload.errors import UserError
+from autoreload.values import duration, filled, interval, one_of, signal_name, size, suffixes
 
 
 class Settings(NamedTuple):
@@ -26,6 +27,9 @@ class Settings(NamedTuple):
     on_exit: str = "wait"
     no_content_check: bool = False
     warm: bool = False
+    cold: tuple[str, ...] = ()
+    warm_memory: int | None = None
+    no_use_check: bool = False
     clear: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -56,83 +60,6 @@ class Option(NamedTuple):
     def default(self) -> Any:
         """The value where it is not given."""
         return Settings._field_defaults[self.name]
-
-
-# -- types -----------------------------------------------------------------------------------------------------------
-def duration(text: str) -> float:
-    """Seconds, from `500ms`, `2s`, `1.5m` or a bare number of seconds."""
-    number, factor = text.strip(), 1.0
-    for unit, seconds in (("ms", 0.001), ("s", 1.0), ("m", 60.0)):
-        if number.endswith(unit):
-            number, factor = number[: -len(unit)], seconds
-            break
-    try:
-        value = float(number) * factor
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 86400:  # false for nan too
-        raise ValueError("a duration such as 500ms, 2s, or a number of seconds")
-    return value
-
-
-def interval(text: str) -> float:
-    """As a duration, but long enough to do something else in between; 0 for `auto`."""
-    if text == "auto":
-        return 0.0
-    try:
-        value = duration(text)
-    except ValueError:
-        value = 0.0
-    if value < 0.01:
-        raise ValueError("a duration such as 500ms, 2s, or a number of seconds, of 10ms or more")
-    return value
-
-
-def signal_name(text: str) -> str:
-    """`TERM`, from `TERM`, `SIGTERM`, `sigterm` or `15`."""
-    import signal
-
-    name = text.strip().upper().removeprefix("SIG")
-    try:
-        found = signal.Signals(int(name)) if name.isdigit() else signal.Signals["SIG" + name]
-    except (KeyError, ValueError):
-        raise ValueError("a signal such as TERM, INT, HUP or a number") from None
-    if found in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGCONT, signal.SIGCHLD):
-        raise ValueError("a signal that asks a command to end, such as TERM or INT")
-    return found.name.removeprefix("SIG")
-
-
-def suffixes(text: str) -> tuple[str, ...]:
-    """`(".py", "_test.py")`, from `py,_test.py`: what does not begin with a dot, an underscore or a star gets a dot."""
-    found = []
-    for item in text.split(","):
-        word = item.strip().removeprefix("*")
-        if not word:
-            continue
-        if "/" in word or "*" in word or len(word.split()) > 1:
-            raise ValueError("a list of extensions such as .py,.html (for a pattern there is --include)")
-        found.append(word if word[0] in "._" else "." + word)
-    if not found:
-        raise ValueError("a list of extensions such as .py,.html")
-    return tuple(dict.fromkeys(found))
-
-
-def one_of(*words: str) -> Callable[[str], str]:
-    """One of these words."""
-
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"one of {', '.join(words)}")
-        return text
-
-    return parse
-
-
-def filled(text: str) -> str:
-    """Any text but an empty one."""
-    if not text or "\0" in text:
-        raise ValueError("text that is not empty")
-    return text
 
 
 # -- the table -------------------------------------------------------------------------------------------------------
@@ -282,6 +209,35 @@ Where that might differ from a new start, there is a new start; `--explain` says
 was not seen to be read, a `.env` or lock file changed, or a package that was used. No copy is made while a thread runs,
 a socket is bound, a connection, a pipe of its own or a file to be overwritten is open, a lock is held, a child lives.
 The command must be CPython 3.9 to 3.13, started directly or by `exec`, without `-I`, `-E` or `-S`.""",
+    ),
+    Option(
+        "cold",
+        filled,
+        "with --warm, files whose change is always a new start, as in '*.ini'",
+        """A pattern as in `.gitignore`: for what the program uses in a way that nobody sees, say a file that a library
+written in C reads before the copies are made. It does not say what matters: that is for `--extensions` and `--include`.
+Without it `.env` files, `pyproject.toml`, `requirements*.txt`, `Pipfile` and lock files are always a new start.""",
+        metavar="GLOB",
+        repeatable=True,
+    ),
+    Option(
+        "warm_memory",
+        size,
+        "with --warm, how much memory the copies may take [default: a quarter of what is free]",
+        """Of the frozen copies only, not of the running program; what several processes share is split evenly. It is
+looked at a second after the last was made, and as long as it is too much the oldest is dropped: but the one that was
+resumed last only if there is no other, and never the first of all nor the last. Free is what the machine has available,
+or the control group of autoreload (a container) if that is less. Sizes are written `500M`, `2G`, or as a bare number of
+bytes. `-v` says how many copies there are and what they take.""",
+        metavar="SIZE",
+    ),
+    Option(
+        "no_use_check",
+        None,
+        "with --warm, restart also for a Python file that the running program has not used",
+        """Without this option a `.py` file that was there at the start, and that the program has neither imported nor
+opened since, restarts nothing, and one line says so: if it is imported later, it is what it is then. That is only where
+autoreload can be sure: not while the program is at work, nor if it has, or ever had, child processes.""",
     ),
     Option(
         "clear",

@@ -66,8 +66,10 @@ def _warm(runner: Runner, job: Job, command: Command) -> WarmRunner:
     import signal
 
     from autoreload.process.recognise import runs_shell
-    from autoreload.warm.runner import Terms, WarmRunner
+    from autoreload.warm.injection import Terms
+    from autoreload.warm.runner import WarmRunner
 
     number = signal.Signals["SIG" + job.settings.signal]
     strict = runs_shell(command.argv, command.directory, os.environ)
-    return WarmRunner(runner, Terms(number, job.roots, command.directory, strict), runner.environ)
+    terms = Terms(number, job.roots, command.directory, strict, memory=job.settings.warm_memory)
+    return WarmRunner(runner, terms, runner.environ)

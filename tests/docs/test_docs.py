@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import _docs
-from autoreload import cli, settings
+from autoreload import cli, settings, values
 from autoreload.errors import UserError
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, calls, links, messages, shown
 
@@ -62,11 +62,11 @@ def test_both_examples_of_an_option_say_the_same(option: settings.Option) -> Non
 def understand(words: list[str]) -> None:
     """Raise UserError unless these words are a call of autoreload."""
     given, rest = cli.parse_words(words)
-    for name, values in given.items():
+    for name, found in given.items():
         if name in settings.BY_NAME:
-            settings.parse(settings.BY_NAME[name], values, name)
+            settings.parse(settings.BY_NAME[name], found, name)
     if len(rest) == 3 and rest[1].startswith("."):
-        settings.suffixes(rest[1])
+        values.suffixes(rest[1])
     if words and not rest and not given.keys() & {"help", "version"} and given.keys() - settings.BY_NAME.keys():
         raise UserError("there is no command")
 

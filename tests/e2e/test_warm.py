@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import signal
 import sys
 
@@ -203,3 +204,254 @@ def test_the_program_is_asked_to_end_and_has_its_time(project: Project) -> None:
         assert project.stdout.read_text().splitlines() == ["begins", "up 1", "cleaned up", "up 22"]
         tool.end()
     assert project.stdout.read_text().splitlines()[-1] == "cleaned up"
+
+
+def test_a_change_of_what_is_named_is_a_new_start(project: Project) -> None:
+    """Though it might be warm; the next change of another file is."""
+    write(project)
+    with autoreload(project, "--warm", "--cold", "le*", "--explain", "-v", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        project.write("leaf.py", "value = 22\n")
+        tool.expect(r"Cold restart: leaf.py is one of --cold le\*")
+        wait_for(project, "up 22")
+
+        project.write("slow.py", SLOW + "x = 1\n")
+        tool.expect("Warm restart from")
+        tool.end()
+
+
+SEVERAL = "".join(f"import time, m{number}\ntime.sleep(0.2)\n" for number in range(3))
+
+
+def test_the_snapshots_and_what_they_take_are_told(project: Project) -> None:
+    """For those who want to know more."""
+    write(project)
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        tool.expect(r"2 snapshots, [\d.]+ MB")
+        tool.end()
+
+
+def test_snapshots_that_take_too_much_are_dropped_and_the_rest_serves(project: Project) -> None:
+    """The first and the last stay, however little is allowed."""
+    write(project)
+    for number in range(3):
+        project.write(f"m{number}.py")
+    project.write("slow.py", SEVERAL)
+    with autoreload(project, "--warm", "--warm-memory", "1M", "-v", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        tool.expect(r"2 snapshots, [\d.]+ MB")
+        tool.expect(r"\d snapshots? dropped: all together may take 1.0 MB \(--warm-memory\)")
+        tool.watching()
+
+        project.write("leaf.py", "value = 22\n")
+        tool.expect("Warm restart from before leaf.py")
+        wait_for(project, "up 22")
+        project.write("m1.py", "x = 1\n")
+        tool.expect("Warm restart from the start of the program")
+        wait_for(project, "up 22", times=2)
+        tool.end()
+
+
+LAZY = """\
+import signal, sys
+print("begins", flush=True)
+def load(*_):
+    import lazy
+    print("loaded", lazy.value, flush=True)
+signal.signal(signal.SIGUSR1, load)
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def write_lazy(project: Project, text: str = LAZY) -> None:
+    """A program that imports a module when it is sent a signal."""
+    project.write("app.py", text)
+    project.write("lazy.py", "value = 1\n")
+
+
+def at_rest(tool: Tool) -> None:
+    """Until autoreload knows what was there at the start."""
+    tool.expect("the command is at rest, the content of")
+    tool.watching()
+
+
+def test_a_module_that_was_not_used_restarts_nothing_and_is_new_when_it_is(project: Project) -> None:
+    """Each edit has its line; once the module has been imported, an edit restarts."""
+    write_lazy(project)
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        project.write("lazy.py", "value = 22\n")
+        tool.expect("^lazy.py changed: the running program has not used it$")
+        project.write("lazy.py", "value = 33\n")
+        tool.expect("^lazy.py changed: the running program has not used it$")
+
+        os.kill(program(tool), signal.SIGUSR1)
+        wait_for(project, "loaded 33")
+        project.write("lazy.py", "value = 44\n")
+        tool.expect("restart process: lazy.py")
+
+        assert tool.restarts() == ["lazy.py"]
+        tool.end()
+
+
+def test_a_module_that_is_back_to_what_it_was_may_have_been_used_meanwhile(project: Project) -> None:
+    """Its content is that of the start, and yet the program has another one."""
+    write_lazy(project)
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        project.write("lazy.py", "value = 22\n")
+        tool.expect("has not used it")
+        os.kill(program(tool), signal.SIGUSR1)
+        wait_for(project, "loaded 22")
+
+        project.write("lazy.py", "value = 1\n")
+        tool.expect("restart process: lazy.py")
+        tool.end()
+
+
+def test_cached_bytecode_of_a_module_that_was_not_used_is_not_taken_for_the_new_one(project: Project) -> None:
+    """It has the same size, and a time within the same second."""
+    write_lazy(project)
+    source = project.tree / "lazy.py"
+    py_compile.compile(str(source))
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        before = source.stat()
+        project.write("lazy.py", "value = 2\n")
+        os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+        tool.expect("has not used it")
+
+        os.kill(program(tool), signal.SIGUSR1)
+        wait_for(project, "loaded 2")
+        tool.end()
+
+
+USES = {
+    "the script itself": ("app.py", "", ""),
+    "a module": ("lazy.py", "import lazy\n", ""),
+    "a module that failed": ("broken.py", "try:\n    import broken\nexcept ImportError:\n    pass\n", ""),
+    "a module that was forgotten": ("lazy.py", "import lazy\ndel sys.modules['lazy'], lazy\n", ""),
+    "source that was read": ("lazy.py", "open('lazy.py').read()\n", ""),
+    "source that is open": ("lazy.py", "import posix\nfd = posix.open('lazy.py', 0)\n", ""),
+    "by a thread": (
+        "lazy.py",
+        "import threading\nt = threading.Thread(target=__import__, args=('lazy',))\nt.start()\n",
+        "",
+    ),
+    "by a child that is gone": ("lazy.py", "import subprocess\nsubprocess.run([sys.executable, 'lazy.py'])\n", ""),
+    "by a child that was forked": ("lazy.py", "import os\nif os.fork() == 0:\n    import lazy\n    os._exit(0)\n", ""),
+    "by children that nobody waits for": (
+        "lazy.py",
+        "import os\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nif os.fork() == 0:\n    import lazy; os._exit(0)\n",
+        "",
+    ),
+    "by another name": ("lazy.py", "import other\n", "other.py"),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_what_the_program_has_used_in_any_way_restarts_it(project: Project, use: str) -> None:
+    """By the program itself, whatever came of it, or by who may have been its child."""
+    name, text, alias = USES[use]
+    write_lazy(project, LAZY.replace('print("up"', f'{text}print("up"'))
+    project.write("broken.py", "raise ImportError\n")
+    if alias:
+        os.link(project.tree / "lazy.py", project.tree / alias)
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        with open(project.tree / name, "a") as file:
+            file.write("\n")
+        tool.expect("restart process")
+        assert "has not used" not in tool.text()
+        tool.end()
+
+
+def test_a_module_that_was_not_used_restarts_if_that_is_wanted(project: Project) -> None:
+    """`--no-use-check`."""
+    write_lazy(project)
+    with autoreload(project, "--warm", "--no-use-check", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        project.write("lazy.py", "value = 22\n")
+        tool.expect("restart process: lazy.py")
+        tool.end()
+
+
+def test_a_program_that_uses_many_files_at_once_has_told_of_all(project: Project) -> None:
+    """More than fit into the queue while nobody reads it."""
+    number = 300
+    for each in range(number):
+        project.write(f"m{each}.py", "")
+    names = ", ".join(f"m{each}" for each in range(number))
+    write_lazy(project, LAZY.replace("import lazy", f"import {names}").replace("lazy.value", "1"))
+    with autoreload(project, "--warm", "-v", sys.executable, "app.py") as tool:
+        at_rest(tool)
+        tool.send(signal.SIGSTOP)
+        os.kill(program(tool), signal.SIGUSR1)
+        eventually(lambda: "loaded 1" in project.stdout.read_text(), 15.0)
+        tool.send(signal.SIGCONT)
+        project.write("lazy.py", "value = 22\n")
+        tool.expect("lazy.py changed: the running program has not used it")
+        project.write(f"m{number - 1}.py", "x = 1\n")
+        tool.expect(f"restart process: m{number - 1}.py")
+        tool.end()
+
+
+STUCK = """\
+import app, threading, time
+value = {value}
+lock = threading.Lock()
+lock.acquire()
+if time.monotonic() > app.began + 1:
+    lock.acquire()
+"""
+
+
+def test_a_resumed_program_that_is_stuck_is_started_cold_and_so_the_next_time(project: Project) -> None:
+    """It hangs only when it is resumed; a new start is fine."""
+    project.write("main.py", "import app\n")
+    project.write("app.py", "import time\nbegan = time.monotonic()\n" + APP)
+    project.write("slow.py", SLOW)
+    project.write("leaf.py", STUCK.format(value=1))
+    with autoreload(project, "--warm", "--explain", "-v", sys.executable, "main.py") as tool:
+        wait_for(project, "up 1")
+        tool.expect("snapshots,")
+        tool.watching()
+
+        project.write("leaf.py", STUCK.format(value=22))
+        tool.expect("Warm restart from before leaf.py")
+        tool.expect(r"The resumed process has not come up in .* \(it waits for a lock\), start process anew")
+        wait_for(project, "up 22")
+
+        project.write("leaf.py", STUCK.format(value=333))
+        tool.expect("Cold restart: the program did not come up when it was resumed for leaf.py")
+        wait_for(project, "up 333")
+        assert project.stdout.read_text().splitlines().count("begins") == 3
+        tool.end()
+
+
+def hinted(project: Project, *words: str) -> bool:
+    """Is something better recommended after a restart that takes over a second?"""
+    write(project)
+    project.write("slow.py", "import time\nend = time.monotonic() + 1.1\nwhile time.monotonic() < end:\n    pass\n")
+    with autoreload(project, "-v", *words, sys.executable, "app.py") as tool:
+        at_rest(tool)
+        for value in (22, 33):
+            project.write("leaf.py", f"value = {value}\n")
+            wait_for(project, f"up {value}")
+            tool.expect("the command is at rest")
+        tool.end()
+    return tool.text().count("--warm goes on from just before the changed file") == 1
+
+
+def test_a_slow_restart_recommends_what_would_help_once(project: Project) -> None:
+    """Not where it is in use."""
+    assert hinted(project)
+
+
+def test_what_is_in_use_is_not_recommended(project: Project) -> None:
+    """Control."""
+    assert not hinted(project, "--warm", "--cold", "leaf.py")

@@ -166,7 +166,7 @@ def test_a_flood_that_goes_on_while_it_looks_leaves_nothing_stale(tree: Path) ->
         (tree / "more7" / "new" / name).write_text("last")
 
     writers = [Writer(lambda name=name: work(name)) for name in ("a.py", "b.py")]  # type: ignore[misc]
-    time.sleep(0.3)
+    overflow(tree)  # however few they get to write
     while any(not writer.done() for writer in writers):
         mirror.read()
     mirror.settle()

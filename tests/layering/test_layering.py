@@ -34,9 +34,11 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "scope": {"core", "errors"},
     "session": EVERYTHING,
     "startup": EVERYTHING,
-    "settings": {"errors"},
+    "settings": {"errors", "values"},
     "signals": {"linux"},
-    "warm": {"core", "errors", "process", "runtime"},
+    "values": set(),
+    "warm": {"core", "errors", "linux", "process", "runtime"},
+    "warmth": EVERYTHING,
     "watch": {"core", "errors", "linux"},
 }
 """Each module or folder of the package, and which others it may import; CONTRIBUTING.md has the drawing."""

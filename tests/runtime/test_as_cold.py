@@ -85,6 +85,11 @@ CASES = {
         "print(os.open in os.supports_dir_fd, os.open.__name__, callable(open), open.__doc__ == io.open.__doc__)\n"
         "import copy, pickle\nprint(copy.deepcopy(open) is open, pickle.loads(pickle.dumps(open)) is open)",
     ),
+    "a file that is read on": (
+        "open('lines', 'w').write('1\\n2\\n3\\n')\nimport os\nf = open('lines', buffering=1)\n"
+        "low = os.open('lines', 0)\nprint(os.read(low, 2))",
+        "print(f.read(), os.read(low, 9))",
+    ),
     "an error of open": ("", "try:\n    open('nowhere')\nexcept OSError as error:\n    print(repr(error))"),
     "a tree that is removed": (
         "import os, shutil",
@@ -175,6 +180,26 @@ def test_a_resumed_program_with(program: Stage, python: str, what: str) -> None:
 
     assert program.ended() == code
     assert program.last_words() == expected(program, python)
+
+
+@pytest.mark.slow
+def test_unseeded_a_resumed_program_gets_other_numbers(program: Stage, python: str) -> None:
+    """As each start does; a snapshot before them and one after some of them."""
+    program.write("slow.py", SLOW)
+    program.write("again.py", SLOW)
+    program.write("leaf.py", "")
+    app = "import random, slow, again\nnumbers = [random.random() for _ in range(2000)]\nimport slow2, leaf\n"
+    program.write("slow2.py", SLOW)
+    program.write("app.py", f"{app}print(random.random(), random.__loader__ is random.__spec__.loader, flush=True)\n")
+    program.start("app.py", python=python)
+    program.ended()
+    for name in ("leaf.py", "again.py", "leaf.py"):
+        program.resume(program.before(name))
+        program.ended()
+
+    lines = program.last_words()
+    assert len(set(lines)) == len(lines) == 4
+    assert all(line.endswith("True") for line in lines)
 
 
 def expected(program: Stage, python: str) -> list[str]:

@@ -28,11 +28,14 @@ REFUSED = {
         "it holds a file lock",
     ),
     "a lock on its output": ("import fcntl\nfcntl.lockf(1, fcntl.LOCK_EX)", "it holds a file lock"),
+    "a lock of an open file": (
+        "import fcntl\nf = open('app.py')\nfcntl.flock(f, fcntl.LOCK_EX)",
+        "it holds a file lock",
+    ),
     "an epoll": ("import select\ne = select.epoll()", "a descriptor of the kind [eventpoll] is open"),
     "shared memory": ("import mmap\nm = mmap.mmap(-1, 4096)", "memory is shared (/dev/zero (deleted))"),
 }
 ACCEPTED = {
-    "a lock that is shared": "import fcntl\nf = open('app.py')\nfcntl.flock(f, fcntl.LOCK_SH)",
     "a lock of another": "import fcntl, os, subprocess\nf = open('f', 'a+')\nfcntl.lockf(f, fcntl.LOCK_EX)\nf.close()",
     "nothing": "",
     "a thread that has ended": "import threading\nt = threading.Thread(target=int)\nt.start()\nt.join()",

@@ -160,7 +160,7 @@ LOOKS = {
     "debugger = pdb.Pdb(stdin=open('commands'), stdout=sys.stdout, nosigint=True, readrc=False)\n"
     "debugger.set_trace()\nvalue = 2\nvalue = 3\n",
     "modules": "import sys, slow\nprint(sorted(name for name in sys.modules if name not in "
-    "('_ctypes', '_socket', '__future__', 'select', '_functools', 'itertools', 'marshal', '_ast', 'errno') "
+    "('_ctypes', '_socket', '__future__', 'select', '_functools', 'itertools', 'marshal', '_ast', 'errno', '_operator') "
     "and 'autoreload' not in name))\n",
     "an exception": "import atexit, slow\natexit.register(lambda: print(globals().get('__file__')))\n1 / 0\n",
     "an exit": "import atexit, sys, slow\natexit.register(lambda: print(globals().get('__file__')))\nsys.exit(2)\n",
@@ -218,3 +218,25 @@ def test_a_module_in_steps_warns_once_and_keeps_its_bytecode(program: Stage, pyt
 
     assert sum("SyntaxWarning" in line for line in program.last_words()) == 1
     assert list((program.folder / "__pycache__").glob("app.*.pyc"))
+
+
+WRONG = {
+    "an error": "import slow\nraise ValueError('wrong')\n",
+    "an import that fails": "import slow\nimport nowhere\n",
+    "what does not compile": "import slow\nx = (\n",
+    "a warning about its importer": "import slow, warnings\nwarnings.warn('old', stacklevel=2)\n",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", WRONG)
+def test_of_a_module_in_steps_tracebacks_and_warnings_know_nothing(program: Stage, python: str, wrong: str) -> None:
+    """They name the files of the program alone."""
+    program.write("slow.py", SLOW)
+    program.write("leaf.py", WRONG[wrong])
+    program.write("app.py", "import leaf\n")
+
+    program.start("app.py", python=python, hot={"leaf.py": END, "app.py": 0})
+    program.ended()
+
+    assert program.last_words() == cold(program.folder, ["app.py"], python)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autoreload import cli, settings
+from autoreload import cli, settings, values
 from autoreload.errors import UserError
 from autoreload.job import Job
 
@@ -344,6 +344,20 @@ def test_the_root_and_the_home_directory_are_not_watched_by_accident(project: Pa
     assert asked.roots == (here,)
 
 
+@pytest.mark.parametrize("words", [["--cold", "*.ini"], ["--warm-memory", "1G"], ["--no-use-check"]])
+def test_what_is_for_warm_restarts_only_needs_them(words: list[str], tmp_path: Path) -> None:
+    """On the line. In pyproject.toml they may wait for a --warm."""
+    given, rest = cli.parse_words([*words, "make"])
+    with pytest.raises(UserError, match=f"{words[0]} means nothing without --warm"):
+        cli.understand(given, rest, str(tmp_path), {})
+
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.autoreload]\ncold = "*.ini"\nwarm-memory = "1G"\nno-use-check = true\n'
+    )
+    assert cli.understand({}, rest, str(tmp_path), {}) is not None
+    assert cli.understand(*cli.parse_words(["--warm", *words, "make"]), str(tmp_path), {}) is not None
+
+
 # -- values ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("text", "seconds"),
@@ -351,20 +365,44 @@ def test_the_root_and_the_home_directory_are_not_watched_by_accident(project: Pa
 )
 def test_durations(text: str, seconds: float) -> None:
     """A bare number is seconds, everywhere."""
-    assert settings.duration(text) == pytest.approx(seconds)
+    assert values.duration(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("text", ["", "ms", "-1s", "1h", "inf", "nan", "1,5s", "99999999"])
 def test_what_is_no_duration(text: str) -> None:
     """Each is refused."""
     with pytest.raises(ValueError, match="a duration"):
-        settings.duration(text)
+        values.duration(text)
 
 
 @pytest.mark.parametrize("text", ["INT", "SIGINT", "sigint", " int ", "2"])
 def test_signals_by_any_of_their_names(text: str) -> None:
     """As kill(1) takes them."""
-    assert settings.signal_name(text) == "INT"
+    assert values.signal_name(text) == "INT"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0", 0),
+        ("100", 100),
+        ("1k", 1024),
+        ("500M", 500 << 20),
+        ("2G", 2 << 30),
+        ("1.5GiB", 3 << 29),
+        (" 64 MB ", 64 << 20),
+    ],
+)
+def test_sizes(text: str, number: int) -> None:
+    """A bare number is bytes."""
+    assert values.size(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "M", "-1", "1X", "inf", "nan", "1,5G", "1 2", "25%"])
+def test_what_is_no_size(text: str) -> None:
+    """Each is refused."""
+    with pytest.raises(ValueError, match="a size"):
+        values.size(text)
 
 
 def test_the_table_declares_each_setting_once() -> None:

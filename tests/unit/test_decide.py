@@ -44,6 +44,7 @@ def test_what_is_not_what_it_was_counts_though_nobody_told_of_it() -> None:
         ("/.env.local", SEEN, "what starts the program"),
         ("/pyproject.toml", SEEN, "what starts the program"),
         ("/uv.lock", SEEN, "what starts the program"),
+        ("/c.yaml", SEEN._replace(cold="*.yaml"), "is one of --cold *.yaml"),
     ],
 )
 def test_cold_where_nobody_can_say_who_used_it(path: str, touched: Touched, why: str) -> None:
@@ -58,6 +59,24 @@ def test_cold_where_nobody_can_say_who_used_it(path: str, touched: Touched, why:
 def test_a_module_that_was_never_opened_as_data_is_no_riddle() -> None:
     """Control: that is how modules are used."""
     assert decide(CHAIN, {"/z.py": SEEN._replace(was_opened=False)}, ()).candidates == (2, 1, 0)
+
+
+def test_a_snapshot_does_not_serve_if_what_it_made_is_gone() -> None:
+    """A temporary folder that the program removed as it ended."""
+    chain = [CHAIN[0], CHAIN[1]._replace(missing="/tmp/x"), CHAIN[2]._replace(missing="/tmp/x")]
+
+    assert decide(chain, {"/z.py": SEEN}, ()).candidates == (0,)
+    assert decide(chain[1:], {"/z.py": SEEN}, ()) == Decision((), "the program made {}, and removed it again", "/tmp/x")
+
+
+def test_a_source_that_nobody_was_seen_to_use_may_have_been_used_by_a_child() -> None:
+    """A program that runs another one before it goes on; files that it uses itself are no riddle."""
+    unseen = SEEN._replace(was_opened=False)
+    chain = [CHAIN[0], CHAIN[1]._replace(alone=False), CHAIN[2]._replace(alone=False)]
+
+    assert decide(chain, {"/z.py": unseen}, ()).candidates == (0,)
+    assert decide(chain, {"/z.py": SEEN}, ()).candidates == (2, 1, 0)
+    assert decide(chain[1:], {"/z.py": unseen}, ()) == Decision((), "a child of the program may have used {}", "/z.py")
 
 
 def test_without_snapshots_it_is_cold() -> None:

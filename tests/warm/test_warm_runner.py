@@ -44,7 +44,7 @@ def test_what_a_dropped_snapshot_has_used_is_not_forgotten(project: Theatre) -> 
 
         assert project.warm() == project.cold()
         assert project.how[-1][1]  # warm
-    assert len(survivors(project.mark)) <= 6 + 2  # the tool and its guard
+    eventually(lambda: len(survivors(project.mark)) <= 6 + 2, what="six snapshots, the tool and its guard")
 
 
 @pytest.mark.slow
@@ -119,6 +119,34 @@ def test_what_is_installed_meanwhile_restarts_cold(project: Theatre) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("made", "from_after"),
+    [
+        ("p = tempfile.mkdtemp()\natexit.register(os.rmdir, p)", False),
+        ("p = pathlib.Path('made')\np.mkdir()\natexit.register(p.rmdir)", False),
+        ("p = 'made.pid'\nopen(p, 'x').close()\natexit.register(os.remove, p)", False),
+        ("p = tempfile.mkdtemp()\nos.rmdir(p)", True),
+        ("p = tempfile.mkdtemp()", True),
+    ],
+)
+def test_what_the_program_made_and_removed_as_it_ended_is_made_again(
+    project: Theatre, made: str, from_after: bool
+) -> None:
+    """A snapshot from after that would go on without it."""
+    project.write("slow.py", "import time\ntime.sleep(0.2)\n")
+    project.write("leaf.py", f"{HEAD}said.append('one')\n")
+    project.write(
+        "app.py",
+        f"{APP}{HEAD}import tempfile, pathlib\n{made}\nimport slow, leaf\nsaid.append(os.path.exists(p))\n",
+    )
+    project.run([])
+    project.run([project.write("leaf.py", f"{HEAD}said.append('two')\n")])
+
+    assert project.warm() == project.cold()
+    assert project.how[-1][3].endswith(("leaf.py", "slow.py")) is from_after
+
+
+@pytest.mark.slow
 def test_a_replaced_start_directory_restarts_cold(project: Theatre) -> None:
     """The program would go on in the old one."""
     chain_of(project, 1)
@@ -160,3 +188,20 @@ def test_a_data_file_that_was_not_seen_to_be_read_restarts_cold(project: Theatre
 
     project.run([project.write("unseen.txt", "2")])
     assert project.how[-1][1:3] == [False, "the program was not seen to read {}"]
+
+
+@pytest.mark.slow
+def test_a_module_that_only_a_child_has_used_is_used(project: Theatre) -> None:
+    """Its output is what the program goes on with."""
+    project.write("made.py", "print(1)\n")
+    project.write("m0.py", HEAD)
+    project.write(
+        "app.py",
+        f"{APP}{HEAD}import subprocess, sys\n"
+        "said.append(subprocess.run([sys.executable, 'made.py'], stdout=subprocess.PIPE).stdout.decode())\nimport m0\n",
+    )
+    project.run([])
+
+    project.run([project.write("made.py", "print(22)\n")])
+
+    assert project.warm() == project.cold()

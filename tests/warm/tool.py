@@ -18,7 +18,8 @@ from autoreload.linux.signalfd import SignalFd
 from autoreload.process.bytecode import remove_stale
 from autoreload.process.command import Command
 from autoreload.process.runner import Runner
-from autoreload.warm.runner import Terms, WarmRunner
+from autoreload.warm.injection import Terms
+from autoreload.warm.runner import WarmRunner
 
 
 def main() -> None:

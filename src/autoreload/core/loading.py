@@ -36,13 +36,15 @@ class Loading:
     def __init__(self) -> None:
         self.rest: int | None = None
         """From this moment on it has been at rest; None: it is loading."""
+        self.seconds: float | None = None
+        """How long that took; None: it has not been seen to come to rest."""
         self._started: float | None = None
         self._last: tuple[float, int, Sample] | None = None
         self._quiet: tuple[float, int] | None = None
 
     def started(self, now: float) -> None:
         """The command is started."""
-        self.rest = None
+        self.rest = self.seconds = None
         self._started = now
         self._last = self._quiet = None
 
@@ -64,7 +66,7 @@ class Loading:
         else:
             self._quiet = self._quiet or last[:2]
             if now >= self._quiet[0] + AT_LEAST:
-                self.rest = self._quiet[1]
+                self.rest, self.seconds = self._quiet[1], self._quiet[0] - self._started
 
 
 def _is_quiet(before: Sample, after: Sample, seconds: float) -> bool:

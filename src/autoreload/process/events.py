@@ -70,4 +70,24 @@ class Restarted(NamedTuple):
     """How long it took to resume."""
 
 
-Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted
+class NotUp(NamedTuple):
+    """The resumed program of start number `run` has not come up: it is ended, and started cold."""
+
+    run: int
+    seconds: float
+    """So long it was waited for."""
+
+
+class Snapshots(NamedTuple):
+    """How many snapshots there are, now that no more come."""
+
+    number: int
+    memory: int
+    """Bytes that they take."""
+    allowed: int
+    """Bytes that they may take."""
+    dropped: int
+    """How many were dropped for that."""
+
+
+Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted | Snapshots | NotUp

@@ -149,6 +149,11 @@ class Runner:
         self._spawn()
         return [GuardLost()]
 
+    # -- what only those do who resume: see warm/runner.py ------------------------------------------------------------
+    def rested(self, seconds: float | None) -> list[Event]:
+        """Nothing is to be done."""
+        return []
+
     # -- requests ----------------------------------------------------------------------------------------------------
     def start(self, run: int, changed: object = None, environ: Mapping[bytes, bytes] | None = None) -> None:
         """Execute the command: `Started` or `Failed` answers. The tree has to be empty.

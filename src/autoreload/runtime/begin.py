@@ -10,9 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_COMPLETED = 8
-"""Field of /proc/self/stat after the name: minor faults of children that were waited for. exec keeps it."""
-
 
 def begin(told: str) -> None:
     """`told`: what the tool put into the environment, as hexadecimal digits.
@@ -22,9 +19,17 @@ def begin(told: str) -> None:
     try:
         parts = loads(bytes.fromhex(told))
         if "warm" in parts:
-            _warm(parts["warm"], os.getppid() == parts["guard"])
+            _warm(parts["warm"], _is_command(os.getppid(), parts["guard"]))
     except Exception:
         return
+
+
+def _is_command(parent: int, guard: int) -> bool:
+    if parent == guard:
+        return True
+    from .wrapper import stands_between
+
+    return stands_between(parent, guard)
 
 
 def _warm(told: dict[str, Any], is_command: bool) -> None:
@@ -56,7 +61,7 @@ def _unfit(told: dict[str, Any]) -> str:
 
         os.close(kernel.process_descriptor(os.getpid()))
         os.close(kernel.signal_descriptor())
-        fields = kernel.content("/proc/self/stat").rpartition(b")")[2].split()
+        faults = kernel.faults_of_children()
         kernel.content("/proc/self/task/" + str(os.getpid()) + "/children")
     except ImportError:
         return "this Python has no _ctypes"
@@ -66,6 +71,6 @@ def _unfit(told: dict[str, Any]) -> str:
         return "this Python is free-threaded"
     if os.geteuid() != told["user"]:
         return "it runs as another user"
-    if told["strict"] and int(fields[_COMPLETED]):
+    if told["strict"] and faults != told.get("before", {"faults": 0})["faults"]:
         return "other programs ran before Python did"
     return ""

@@ -6,11 +6,12 @@ is replaced by one that runs them in steps.
 
 from __future__ import annotations
 
+import os
 import sys
 from _frozen_importlib_external import SourceFileLoader
 from posix import stat
 
-from . import stepwise
+from . import generator, stepwise
 from .used import absolute
 
 TYPE_CHECKING = False
@@ -32,6 +33,8 @@ class Finder:
         program = self._program
         if not program.here():
             return None
+        if name == "random" and (spec := self._random(path, target)) is not None:
+            return spec
         # No snapshot is due most of the time, and no file is hot: then it is of no interest where the module is.
         if program.hot or not program.entry or program.due():
             file = self._first_party(name, path)
@@ -65,13 +68,28 @@ class Finder:
                 return file
         return ""
 
-    def _in_steps(self, name: str, path: Sequence[str] | None, target: Any) -> Any:
-        """What the other finders find, with a loader of ours if it is the plain one."""
+    def _found(self, name: str, path: Sequence[str] | None, target: Any) -> Any:
+        """What the other finders find."""
         for finder in list(sys.meta_path):
             find = getattr(finder, "find_spec", None)
             spec = None if finder is self or find is None else find(name, path, target)
             if spec is not None:
-                if type(spec.loader) is SourceFileLoader and self._program.takes_apart(spec.origin):
-                    spec.loader = stepwise.Loader(spec.loader.name, spec.loader.path, self._program)
                 return spec
         return None
+
+    def _in_steps(self, name: str, path: Sequence[str] | None, target: Any) -> Any:
+        """That, with a loader of ours if it is the plain one."""
+        spec = self._found(name, path, target)
+        if spec is not None and type(spec.loader) is SourceFileLoader and self._program.takes_apart(spec.origin):
+            spec.loader = stepwise.Loader(spec.loader.name, spec.loader.path, self._program)
+        return spec
+
+    def _random(self, path: Sequence[str] | None, target: Any) -> Any:
+        """That of Python's own `random`: what its generator begins with has to be known. None: it is another one."""
+        spec = self._found("random", path, target)
+        if spec is None or type(spec.loader) is not SourceFileLoader:
+            return None
+        if spec.origin != f"{os.path.dirname(os.__file__)}/random.py":
+            return None
+        spec.loader = generator.Loader(spec.loader)
+        return spec

@@ -92,11 +92,9 @@ class Frozen:
         if up is not None:
             self._poll.register(up, select.POLLIN)
 
-    def tell(self, kind: str, path: str, best: bool, age: float, used: list[Any]) -> None:
-        """Tell the tool that this process is a snapshot now. `best`: for that file, there is no better place.
-
-        `used`: since the one above it.
-        """
+    def tell(self, kind: str, path: str, best: bool, age: float, used: list[Any], made: list[str], alone: bool) -> None:
+        """Tell the tool that this process is a snapshot now. `best`: for that file, there is no better place. `used`,
+        `made`: since the one above it. `alone`: it has had no children."""
         program = self._program
         facts = {
             "pid": os.getpid(),
@@ -107,6 +105,9 @@ class Frozen:
             "best": best,
             "age": age,
             "used": used,
+            "made": made,
+            "alone": alone,
+            "telling": program.telling.where(),
             "overflowed": program.used.overflowed,
             "in_progress": {name: len(prefix) for name, (prefix, _) in program.in_progress.items()},
         }

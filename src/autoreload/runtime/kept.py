@@ -7,14 +7,12 @@ find the state of the moment when the snapshot was taken.
 from __future__ import annotations
 
 import os
-import sys
 
-from . import loop
+from . import generator, loop, offsets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from signal import ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, getitimer, setitimer
-    from typing import Any
 else:
     from _signal import ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, getitimer, setitimer
 
@@ -28,10 +26,9 @@ class Kept:
         self._pid = os.getpid()
         # Not inherited: setitimer(2). In the snapshot they must not go on, or it would wake up for them.
         self._timers = [(which, *getitimer(which)) for which in _TIMERS]
-        # The child is reseeded by the module (os.register_at_fork): a seeded program would not be repeatable any more.
-        self._generator: Any = getattr(sys.modules.get("random"), "_inst", None)
-        self._random = self._generator.getstate() if self._generator is not None else None
+        self._generator = generator.Saved()
         self._loop = loop.save()
+        self._offsets = offsets.save()
 
     def freeze(self) -> None:
         """In the snapshot: nothing is to wake it up."""
@@ -43,8 +40,8 @@ class Kept:
         for which, delay, interval in self._timers:
             if delay:
                 setitimer(which, delay, interval)
-        if self._generator is not None:
-            self._generator.setstate(self._random)
+        offsets.give_back(self._offsets)
+        self._generator.give_back()
         if self._loop is not None:
             self._loop.give_back()
         if os.environ.get("LISTEN_PID") == str(self._pid):

@@ -6,7 +6,16 @@ As in linux/libc.py of the tool, `_ctypes` is used without `ctypes`: it is much 
 from __future__ import annotations
 
 import posix
-from _ctypes import FUNCFLAG_CDECL, FUNCFLAG_USE_ERRNO, CFuncPtr, _SimpleCData, dlopen, dlsym, get_errno
+from _ctypes import (
+    FUNCFLAG_CDECL,
+    FUNCFLAG_USE_ERRNO,
+    CFuncPtr,
+    _SimpleCData,
+    addressof,
+    dlopen,
+    dlsym,
+    get_errno,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +32,8 @@ _SFD_FLAGS = 0o2004000
 """SFD_CLOEXEC | SFD_NONBLOCK."""
 _SYS_PIDFD_OPEN = 434
 """The same on every machine."""
+_CHILD_FAULTS = 8
+"""After the name. exec keeps it."""
 _SIGINFO = 128
 _SIGNALS = 64
 
@@ -37,6 +48,16 @@ class _ULong(_Value):
 
 class _Bytes(_Value):
     _type_ = "z"
+
+
+class Number(_Value):
+    """64 bits that stay where they are."""
+
+    _type_ = "Q"
+
+    def address(self) -> int:
+        """Where they are."""
+        return addressof(self)
 
 
 class _Function(CFuncPtr):
@@ -91,9 +112,18 @@ def pending(descriptor: int) -> list[tuple[int, int]]:
     return found
 
 
+_open = posix.open
+"""Before anybody replaced it, see opened.py."""
+
+
+def open_read_only(path: str) -> int:
+    """A descriptor of that file, and nobody takes note of it."""
+    return _open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+
+
 def content(path: str) -> bytes:
     """What a file of /proc holds, or any other. `open` may be somebody else's by now. OSError: it cannot be read."""
-    descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    descriptor = open_read_only(path)
     try:
         parts: list[bytes] = []
         while True:
@@ -103,6 +133,12 @@ def content(path: str) -> bytes:
             parts.append(part)
     finally:
         posix.close(descriptor)
+
+
+def faults_of_children() -> int:
+    """Minor page faults of the children that were waited for: 0 if there were none. See proc(5), /proc/PID/stat.
+    exec keeps it."""
+    return int(content("/proc/self/stat").rpartition(b")")[2].split()[_CHILD_FAULTS])
 
 
 def process_descriptor(pid: int) -> int:

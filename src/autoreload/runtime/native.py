@@ -12,7 +12,7 @@ import posix
 import sys
 from time import monotonic, sleep
 
-from .kernel import content
+from .kernel import content, open_read_only
 from .quiet import quietly
 
 KNOWN = ("libscipy_openblas", "libopenblas", "libiomp5", "libomp", "libmkl", "libarrow", "_multiarray_umath")
@@ -145,7 +145,7 @@ def _stack_pointer(thread: int) -> int | None:
 
 def _memory(pointer: int, size: int) -> bytes:
     """What is there, so many bytes or fewer."""
-    fd = posix.open("/proc/self/mem", posix.O_RDONLY | posix.O_CLOEXEC)
+    fd = open_read_only("/proc/self/mem")
     try:
         while size >= _WORD:
             try:

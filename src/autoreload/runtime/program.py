@@ -6,11 +6,12 @@ import _thread
 import os
 from time import monotonic
 
-from . import native, opened, refusals
-from .kernel import content
+from . import native, opened, refusals, successor
+from .kernel import content, faults_of_children
 from .protocol import note
 from .snapshot import take
-from .used import Used, absolute
+from .telling import Telling
+from .used import Used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Program:
     """What is known of it, in each of its processes: a fork copies it."""
 
     def __init__(self, told: dict[str, Any]) -> None:
+        self.terms = told
         self.address: bytes = told["address"]
         self.signal: int = told["signal"]
         """That asks it to end."""
@@ -49,7 +51,8 @@ class Program:
         self._roots: tuple[str, ...] = ()
         self._ours: dict[str, bool] = {}
         self.learn(told)
-        self.used = Used()
+        self.telling = Telling(self.address)
+        self.used = Used(self.telling.uses)
         self.in_progress: dict[str, tuple[bytes, int]] = {}
         """Files that are being run in steps: what of them was run (or is now), and the number of the next statement."""
         self.resumed = 0
@@ -62,7 +65,8 @@ class Program:
         """How many of the used paths they have told."""
         self.began = monotonic()
         """When it would have begun, had it never been frozen."""
-        self._pid = os.getpid()
+        self.pid = os.getpid()
+        """Of the program; what it forks is another one, and none of our business."""
         self._user = os.geteuid()
         self._main = _thread.get_ident()
         self._looked = self.began
@@ -70,6 +74,9 @@ class Program:
         """Seconds that the last snapshot will have taken."""
         self._busy = False
         self._told: set[str] = set()
+        self._faults = faults_of_children()
+        if "before" in told:
+            successor.take_over(self, told["before"])
 
     def learn(self, told: dict[str, Any]) -> None:
         """Take over what the tool knows by now."""
@@ -77,13 +84,18 @@ class Program:
         self._roots = tuple(root.rstrip("/") + "/" for root in told["roots"])
         self._ours = {}
 
+    def was_alone(self) -> bool:
+        """Has this process had no children that it waited for?"""
+        return faults_of_children() == self._faults
+
     def watch(self) -> None:
-        """From now on, see which files are opened."""
-        opened.watch(self._opened)
+        """From now on, see which files are opened, and what is executed in the place of the program."""
+        opened.watch(self._opened, self._made)
+        successor.watch(self)
 
     def here(self) -> bool:
         """Is this the process, and the thread, that snapshots can be taken of?"""
-        return not self._busy and _thread.get_ident() == self._main and os.getpid() == self._pid
+        return not self._busy and _thread.get_ident() == self._main and os.getpid() == self.pid
 
     def due(self) -> bool:
         """Has enough been done since the last snapshot?"""
@@ -115,13 +127,17 @@ class Program:
             self._busy = False
 
     def _opened(self, path: str) -> None:
-        """A file is about to be read. Of those that are watched the tool is told at once: it may be the last that is
-        heard of this process, which need not have a snapshot any more."""
-        if self._busy:
-            return
-        path = absolute(path)
-        if self.used.add(path) and path.startswith(self._roots) and not path.endswith(".py"):
-            note(self.address, "opened", path)
+        """A file is about to be read."""
+        if not self._is_ours():
+            self.used.add(path)
+
+    def _made(self, path: str) -> None:
+        if not self._is_ours():
+            self.used.make(path)
+
+    def _is_ours(self) -> bool:
+        """Is that our own doing, for a snapshot?"""
+        return self._busy and _thread.get_ident() == self._main
 
     def point(self, kind: str, path: str, best: bool = False) -> None:
         """A snapshot may be taken here. Returns in the process that goes on, or, later, in one that was resumed.
@@ -136,18 +152,25 @@ class Program:
         if monotonic() - self._looked < enough and kind != "root":
             return
         self._busy = True
-        soon = False
+        why = ""
         try:
-            why = refusals.reason(self._main, self._user)
-            soon = why == native.BUSY
-            if not why:
-                self._cost = _cost()
-                why = take(self, kind, path, best)
+            why = self._take(kind, path, best)
             if why:
                 self._refused(why, path)
         finally:
             self._busy = False
-            self._looked = monotonic() - (self._enough() - _SOON if soon else 0.0)
+            self._looked = monotonic() - (self._enough() - _SOON if why == native.BUSY else 0.0)
+
+    def _take(self, kind: str, path: str, best: bool) -> str:
+        """Take a snapshot; why there is none, empty if there is."""
+        try:
+            why = refusals.reason(self._main, self._user)
+            if why:
+                return why
+            self._cost = _cost()
+            return take(self, kind, path, best)
+        except Exception as error:  # a fault of ours is not to be the program's
+            return f"it failed: {error!r}"
 
     def _refused(self, why: str, path: str) -> None:
         if why not in self._told and note(self.address, "refused", why, path):
@@ -155,7 +178,9 @@ class Program:
 
     def forked(self) -> None:
         """This is another process now, and still the program."""
-        self._pid = os.getpid()
+        self.telling.forked()
+        self._faults = 0
+        self.pid = os.getpid()
         self._main = _thread.get_ident()
 
 

@@ -11,6 +11,7 @@ so marshal is safe enough, and json would cost an import.
 from __future__ import annotations
 
 import _socket
+import os
 from errno import EPERM
 from marshal import dumps, loads
 from posix import geteuid
@@ -26,6 +27,21 @@ _PART = 1 << 16
 _INT = 4
 NOTES = b".notes"
 """Follows the address of the stream in that of the datagrams."""
+LATE_NOTES = b".late"
+"""And in that of notes by stream: who waits there is in nobody's way."""
+VARIABLE = b"AUTORELOAD_RUNTIME"
+"""Of the environment: what PYTHONPATH was, and what the runtime is told."""
+_INJECT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject")
+
+
+def injected(before: bytes | None, parts: dict[str, Any]) -> dict[bytes, bytes]:
+    """What lets the runtime into a program. `before`: PYTHONPATH without us. `parts`: what each of its parts is told,
+    and as `guard` the pid of the parent that the program will have."""
+    kind = "unset" if before is None else "set" if before else "empty"
+    return {
+        b"PYTHONPATH": os.fsencode(_INJECT) + (b":" + before if before else b""),
+        VARIABLE: f"{kind} {dumps(parts, FORMAT).hex()}".encode(),
+    }
 
 
 def encode(message: tuple[Any, ...]) -> bytes:
@@ -104,6 +120,22 @@ def is_same_user(socket: _socket.socket) -> bool:
     """Is the other side of a stream a process of our own user?"""
     credentials = socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 3 * _INT)  # struct ucred: pid, uid, gid
     return int.from_bytes(credentials[_INT : 2 * _INT], byteorder) == geteuid()
+
+
+def note_by_stream(address: bytes, *message: Any) -> bool:
+    """The same where a datagram finds no room: of those there may be few in the queue (net.unix.max_dgram_qlen)."""
+    try:
+        socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        socket.connect(address + LATE_NOTES)
+        socket.sendall(encode(message))
+    except OSError:
+        return False
+    finally:
+        socket.close()
+    return True
 
 
 def note(address: bytes, *message: Any) -> bool:

@@ -110,11 +110,12 @@ def _file(fd: int, path: str) -> str:
     if path.startswith(_NO_FILES):
         return ""
     flags = posix.O_RDWR
-    for line in content(f"/proc/self/fdinfo/{fd}").splitlines():
+    for line in content(f"/proc/self/fdinfo/{fd}").splitlines():  # see proc(5)
         if line.startswith(b"flags:"):
             flags = int(line.split()[1], 8)
-        elif line.startswith(b"lock:") and b" POSIX " in line:
-            # fcntl(2): a child does not inherit it. Asked for here, since /proc/locks makes all processes wait.
+        elif line.startswith(b"lock:") and (fd > 2 or b" POSIX " in line):
+            # fcntl(2): a child does not inherit it. flock(2): whoever shares the open file can give it up. Asked for
+            # here, since reading /proc/locks has to wait for all processors.
             return "it holds a file lock"
     mode = flags & posix.O_ACCMODE
     if fd <= 2 or mode == posix.O_RDONLY or (mode == posix.O_WRONLY and flags & posix.O_APPEND):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import os
 import sys
+from _frozen_importlib_external import PathFinder
 from time import monotonic
 
 from . import kernel, native
@@ -55,7 +56,9 @@ def _take(program: Program, kind: str, path: str, best: bool) -> str:
         signals = kernel.signal_descriptor()
         spare = os.dup(signals)  # for what can be opened only after the fork
         kept = Kept()
+        made = program.used.made()
         age = monotonic() - program.began
+        alone = program.was_alone()
         kernel.inherit_orphans(True)
         subreaper = True
         child = native.fork()
@@ -69,7 +72,7 @@ def _take(program: Program, kind: str, path: str, best: bool) -> str:
             kept.freeze()
             os.close(spare)
             frozen = Frozen(program, child, control, listener, up, signals)
-            frozen.tell(kind, path, best, age, signed(program.used.paths[program.sent :]))
+            frozen.tell(kind, path, best, age, signed(program.used.paths[program.sent :]), made, alone)
             frozen.until_resumed()  # returns in a new child
         except BaseException:
             os._exit(1)  # it must never go on as a second program
@@ -83,9 +86,24 @@ def _take(program: Program, kind: str, path: str, best: bool) -> str:
     program.forked()
     kept.give_back()
     if program.resumed:
-        for finder in sys.meta_path:
-            getattr(finder, "invalidate_caches", _nothing)()
+        _forget_listings()
     return ""
+
+
+def _forget_listings() -> None:
+    """As importlib.invalidate_caches(); but where the program has not imported importlib.metadata, that would."""
+    for finder in sys.meta_path:
+        if finder is not PathFinder:
+            getattr(finder, "invalidate_caches", _nothing)()
+    for name, entry in list(sys.path_importer_cache.items()):
+        if entry is None or not name.startswith("/"):
+            del sys.path_importer_cache[name]
+        else:
+            getattr(entry, "invalidate_caches", _nothing)()
+    metadata = getattr(sys.modules.get("importlib.metadata"), "MetadataPathFinder", None)
+    forget = getattr(metadata, "invalidate_caches", None)
+    if forget is not None:
+        forget(*([] if hasattr(forget, "__self__") else [metadata]))  # no class method before 3.13
 
 
 def _nothing() -> None:

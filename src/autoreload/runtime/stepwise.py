@@ -72,6 +72,7 @@ def steps_of(
 
     The file was compiled before. `compile_all`: does that again, after a resume.
     """
+    program.telling.uses(path)
     steps = Steps(content(path), path, True)
     before = program.resumed
     place = flags = 0

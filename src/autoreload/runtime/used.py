@@ -1,4 +1,4 @@
-"""What the program has used so far: its modules, and the data files that were opened.
+"""What the program has used so far: its modules, and the data files that were opened; and what it has made.
 
 A snapshot may serve a change only of what it has not used, so nothing must be missing here. Modules are taken from
 sys.modules when they are asked for, whoever found and loaded them; the finder adds those that are gone again.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 from os.path import join, normpath
-from posix import getcwd, stat
+from posix import getcwd, lstat, stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from typing import Any
 
     Signature = tuple[int, int, int, int]
@@ -25,10 +25,13 @@ _NO_FILES = ("/proc/", "/sys/", "/dev/")
 class Used:
     """Absolute paths, in the order of their first use."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        """`tell` is called for each of them before it is used."""
+        self._tell = tell
         self.paths: list[str] = []
         self._known: set[str] = set()
         self._modules: dict[str, int] = {}
+        self._made: set[str] = set()
         self.overflowed = False
         """Were there more than can be kept in mind?"""
 
@@ -37,12 +40,26 @@ class Used:
         path = absolute(path)
         if path in self._known or path.startswith(_NO_FILES):
             return False
+        self._tell(path)
         if len(self._known) >= MOST:
             self.overflowed = True
             return False
         self._known.add(path)
         self.paths.append(path)
         return True
+
+    def make(self, path: str) -> None:
+        """The program may be about to make that file or folder."""
+        if len(self._made) < MOST:
+            self._made.add(absolute(path))
+        else:
+            self.overflowed = True
+
+    def made(self) -> list[str]:
+        """What it has made of late (since the last call) and not removed again. A program that ends may clean up, and
+        one that is resumed would miss it."""
+        made, self._made = self._made, set()
+        return [path for path in made if not path.startswith(_NO_FILES) and is_there(path)]
 
     def collect(self, but: Collection[str]) -> None:
         """Add the files of the modules that came since the last time, without those that are told of otherwise."""
@@ -59,6 +76,15 @@ class Used:
         for entry in sys.path:
             if entry.endswith(("/site-packages", "/dist-packages")):
                 self.add(entry)
+
+
+def is_there(path: str) -> bool:
+    """Is there a file, a folder or a link of that name?"""
+    try:
+        lstat(path)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def absolute(path: str) -> str:

@@ -24,6 +24,8 @@ class Touched(NamedTuple):
     """When the program was last started, for certain."""
     was_opened: bool
     """The program was seen to read it, at any time."""
+    cold: str = ""
+    """The pattern by which somebody wants a new start."""
 
 
 class Known(NamedTuple):
@@ -33,6 +35,10 @@ class Known(NamedTuple):
     """What it and all above it used."""
     in_progress: Collection[str] = ()
     """Files of which it has run only the beginning; it looks at them itself before it resumes."""
+    missing: str = ""
+    """A file or folder that it, or one above it, made, and that is gone: removed as the program ended."""
+    alone: bool = True
+    """Neither it nor one above it had child processes, of whose use of files nobody tells."""
 
 
 class Decision(NamedTuple):
@@ -57,9 +63,15 @@ def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collecti
         if reason:
             return Decision((), reason, path)
     changed = {*burst, *stale}
+    unused = [position for position, snapshot in enumerate(chain) if not any(path in snapshot.used for path in changed)]
+    unseen = next((path for path, touched in burst.items() if not touched.was_opened), "")
     candidates = [
-        position for position, snapshot in enumerate(chain) if not any(path in snapshot.used for path in changed)
+        position for position in unused if not chain[position].missing and not (unseen and not chain[position].alone)
     ]
+    if not candidates and unused and not chain[unused[0]].missing:
+        return Decision((), "a child of the program may have used {}", unseen)
+    if not candidates and unused:
+        return Decision((), "the program made {}, and removed it again", chain[unused[0]].missing)
     if not candidates:
         first = next(path for path in changed if path in chain[0].used)
         return Decision((), "{} was used before the first snapshot", first)
@@ -69,6 +81,8 @@ def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collecti
 def _invisible(path: str, touched: Touched) -> str:
     """Why nobody can say who has used that change; empty: it can be seen."""
     name = path.rpartition("/")[2]
+    if touched.cold:
+        return f"{{}} is one of --cold {touched.cold}"
     if not touched.is_there:
         return "{} is gone"
     if not touched.was_there:

@@ -2,10 +2,10 @@
 
 To the session it is the runner that it wraps. What it adds:
 
-- *stop*: the last snapshot ends the program and answers when nothing of it is left; the snapshots stay. Only where
-  there is none, or it does not answer, the guard ends everything.
-- *start*: `decide` names the snapshots that may serve, and the best that agrees ends whatever is newer than itself and
-  forks. If none does, the guard ends everything, then starts the command.
+- *stop* (stopping.py): the last snapshot ends the program and answers when nothing of it is left; the snapshots stay.
+  Only where there is none, or it does not answer, the guard ends everything.
+- *start* (facts.py, resuming.py): `decide` names the snapshots that may serve, and the best that agrees ends whatever
+  is newer than itself and forks. If none does, the guard ends everything, then starts the command.
 - The program ended by itself: its snapshot says so, and waits to be resumed.
 - A snapshot is gone that was not told to go (`kill -9`): everything is ended and started, as when a guard is killed.
 
@@ -18,60 +18,28 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Mapping
-from marshal import dumps
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import autoreload.runtime
-from autoreload.process.events import Emptied, Event, Exited, GuardLost, Restarted, Started
+from autoreload.linux import standing
+from autoreload.process.events import Emptied, Event, Exited, GuardLost, NotUp, Restarted, Snapshots, Started
 from autoreload.process.runner import Runner
-from autoreload.runtime.protocol import FORMAT
+from autoreload.warm.arrival import Arrival, Wait
 from autoreload.warm.chain import Chain, Frozen, Snapshot, Told
-from autoreload.warm.decide import Decision, Touched, decide, superfluous
-from autoreload.warm.hot import Hot
+from autoreload.warm.decide import Decision
+from autoreload.warm.disk import Disk
+from autoreload.warm.facts import Facts
+from autoreload.warm.injection import Terms, injection
+from autoreload.warm.memory import WEIGHED_AFTER, Memory, too_much
+from autoreload.warm.resuming import Resuming
+from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping
+from autoreload.warm.thinning import Thinning
+from autoreload.warm.unused import are_unused
 
-INJECTED = os.path.join(os.path.dirname(os.path.abspath(autoreload.runtime.__file__)), "inject")
-VARIABLE = b"AUTORELOAD_RUNTIME"
-MOST_SNAPSHOTS = 6
-"""Each holds some tenth of the program's memory for itself, and is made again by most restarts."""
-SPACING = 1.0
-ANSWERS_WITHIN = 1.0
-"""Seconds that a snapshot may take longer than what it was asked for; then the guard is asked."""
+STUCK_GRACE = 1.0
+"""Seconds that a program which did not come up gets to end."""
 _OWN = -1
 """Token of a stop that nobody but us knows of."""
-_LARGEST_HOT = 1 << 20
-
-
-class Terms(NamedTuple):
-    """What the snapshots have to know, and what they depend on."""
-
-    signal: int
-    """That asks the command to end."""
-    roots: tuple[str, ...]
-    directory: str
-    """Where the command starts."""
-    strict: bool
-    """The command is a shell script: what it ran before Python would not be run again."""
-    spacing: float = SPACING
-    """Seconds of the program's work between two snapshots; fewer if that is worth it."""
-
-
-class Stopping(NamedTuple):
-    """A stop that the session asked for, and a snapshot was told to carry out."""
-
-    token: int
-    signal: int
-    from_terminal: bool
-    until: float
-
-
-class Resuming(NamedTuple):
-    """A start that a snapshot was asked for."""
-
-    candidates: list[Snapshot]
-    """The first of them is the one that was asked."""
-    until: float
-    began: float
 
 
 class WarmRunner:
@@ -82,24 +50,32 @@ class WarmRunner:
         self._terms = terms
         self._environ = environ
         self._chain = Chain()
-        self._hot = Hot()
+        self._facts = Facts(terms.directory)
+        self._stopping = Stopping()
+        self._resuming = Resuming()
+        self._thinning = Thinning()
+        self._memory = Memory(terms.memory)
+        self._dropped = 0
+        """How many were dropped since that was told last, for the memory that they took."""
+        self._weigh_at: float | None = None
+        self._resumed_from: Snapshot | None = None
+        self._resumed_at = 0.0
+        self._arrival = Arrival()
+        self._changed: tuple[str, ...] = ()
         self._run = 0
-        self._folder = _inode(terms.directory)
-        self._stopping: Stopping | None = None
-        self._resuming: Resuming | None = None
         self._then: Callable[[], list[Event]] | None = None
         """What comes when the stop of our own is answered."""
         self._suspect_at: float | None = None
-        self._leaver: Snapshot | None = None
-        """Which is being dropped."""
         self._queued: list[Event] = []
-        self._refusals: list[tuple[str, str]] = []
-        """Why the program that was ended last had no snapshot."""
-        self._present: set[str] = set()
-        """Files that changed before a start, and were there then."""
         self._epoll = select.epoll()
         self._epoll.register(runner.fileno(), select.EPOLLIN)
         self._epoll.register(self._chain.fileno(), select.EPOLLIN)
+
+    def adopt(self, disk: Disk, cold: Callable[[str, bool], str] | None) -> None:
+        """Look at the disk by way of this from now on. `cold`: see `scope.matcher`, for the option of that name."""
+        self._facts.disk = self._chain.disk = disk
+        if cold is not None:
+            self._facts.cold = lambda path: cold(path, False)
 
     # -- as the runner -------------------------------------------------------------------------------------------------
     @property
@@ -124,9 +100,11 @@ class WarmRunner:
         """When `step` wants to be called (monotonic seconds); None: no need."""
         moments = (
             self._runner.deadline(),
-            self._stopping.until if self._stopping else None,
-            self._resuming.until if self._resuming else None,
+            self._stopping.deadline(),
+            self._resuming.deadline(),
             self._suspect_at,
+            self._weigh_at,
+            self._arrival.deadline(),
         )
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -142,17 +120,20 @@ class WarmRunner:
     def step(self, now: float) -> list[Event]:
         """The deadline has come; `now`: monotonic seconds."""
         events = self._hear_chain()
-        if self._stopping and now >= self._stopping.until:
-            stopping, self._stopping = self._stopping, None
-            self._runner.stop(stopping.token, signal.SIGKILL, 0.0)
-        if self._resuming and now >= self._resuming.until:
-            self._resuming = None
+        if _is_due(self._stopping.deadline(), now) and (asked := self._stopping.end()):
+            self._runner.stop(asked.token, signal.SIGKILL, 0.0)
+        if _is_due(self._resuming.deadline(), now):
+            self._resuming.cancel()
             self._end_then(lambda: self._start_cold(Decision((), "the snapshot did not answer")))
-        if self._suspect_at is not None and now >= self._suspect_at:
+        if _is_due(self._suspect_at, now):
             self._suspect_at = None
             events += self._broken()
-        due = self._runner.deadline()
-        return events + (self._hear(self._runner.step(now)) if due is not None and now >= due else [])
+        if _is_due(self._arrival.deadline(), now):
+            events += self._has_not_come_up(now)
+        if _is_due(self._weigh_at, now):
+            self._weigh_at = None
+            events += self._weigh()
+        return events + (self._hear(self._runner.step(now)) if _is_due(self._runner.deadline(), now) else [])
 
     def forward(self, number: int) -> None:
         """Send the command itself, if it is alive, a signal."""
@@ -160,9 +141,8 @@ class WarmRunner:
 
     def kill(self, token: int) -> None:
         """The grace period of that stop is over."""
-        if self._stopping and self._stopping.token == token and self._chain.snapshots:
-            self._chain.snapshots[-1].stream.send("kill")
-            self._stopping = self._stopping._replace(until=time.monotonic() + ANSWERS_WITHIN)
+        if self._stopping.is_of(token) and self._chain.snapshots:
+            self._stopping.hurry(self._chain.snapshots[-1], time.monotonic())
         else:
             self._runner.kill(token)
 
@@ -178,13 +158,13 @@ class WarmRunner:
     def stop(self, token: int, signal: int, grace: float, from_terminal: bool = False) -> None:
         """End the program. Its snapshots stay, and wait."""
         self._queued += self._hear_chain()
-        if self._then is not None or self._resuming is not None or not self._chain.snapshots:
+        if self._then is not None or self._resuming or not self._chain.snapshots:
             self._chain.expect_end(self._chain.snapshots)
-            self._resuming = self._then = self._suspect_at = None
+            self._resuming.cancel()
+            self._then = self._suspect_at = None
             self._runner.stop(token, signal, grace, from_terminal)
             return
-        self._chain.snapshots[-1].stream.send("stop", token, int(signal), grace, from_terminal)
-        self._stopping = Stopping(token, int(signal), from_terminal, time.monotonic() + grace + ANSWERS_WITHIN)
+        self._stopping.ask(self._chain.snapshots[-1], token, signal, grace, from_terminal, time.monotonic())
 
     # -- start ---------------------------------------------------------------------------------------------------------
     def start(self, run: int, changed: Mapping[str, bool | None] | None = None) -> None:
@@ -192,111 +172,59 @@ class WarmRunner:
         was there then (None: nobody knows). Without that it is a cold start, as for the first."""
         self._run = run
         self._queued += self._hear_chain()
-        for path in changed or ():
-            self._remember(path)
-        decision = self._decide(changed)
-        self._look(changed)
+        self._changed = tuple(changed or ())
+        decision = self._facts.decide(self._chain, changed)
+        distrusted = next((path for path in self._changed if self._arrival.is_distrusted(path, time.monotonic())), "")
+        if distrusted and decision.candidates:
+            decision = Decision((), "the program did not come up when it was resumed for {}", distrusted)
         if not self._chain.snapshots:
             self._queued += self._start_cold(decision)
         elif decision.candidates:
-            self._ask([self._chain.snapshots[place] for place in decision.candidates], time.monotonic())
+            self._resume([self._chain.snapshots[place] for place in decision.candidates])
         else:
             self._end_then(lambda: self._start_cold(decision))
 
-    def _remember(self, path: str) -> None:
-        if path.endswith(".py"):
-            try:
-                with open(path, "rb") as file:
-                    self._hot.changed(path, file.read(_LARGEST_HOT))
-            except OSError:
-                pass
-
-    def _look(self, changed: Mapping[str, bool | None] | None) -> None:
-        """Which of these are there as the program starts: when one changes again soon, nobody else may know yet."""
-        if changed is None:  # something may have changed all the same
-            self._present.clear()
-        for path in changed or ():
-            if os.path.exists(path):
-                self._present.add(path)
-            else:
-                self._present.discard(path)
-
-    def _decide(self, changed: Mapping[str, bool | None] | None) -> Decision:
-        chain = self._chain
-        if changed is None:
-            return Decision((), "")
-        if not chain.snapshots:
-            why, path = next(iter(self._refusals or chain.refusals), ("", ""))
-            return Decision((), f"no snapshot: {why}" if why else "no CPython 3.9 to 3.13 was seen to start", path)
-        if _inode(self._terms.directory) != self._folder:
-            return Decision((), "the start directory is another one")
-        if chain.overflowed:
-            return Decision((), "the program uses too many files")
-        burst = {chain.resolved(path): self._touched(path, was_there) for path, was_there in changed.items()}
-        return decide(chain.known(), burst, chain.stale())
-
-    def _touched(self, path: str, was_there: bool | None) -> Touched:
-        real = self._chain.resolved(path)
-        if was_there is None:
-            was_there = self._chain.was_there(real) or path in self._present
-        return Touched(os.path.exists(path), was_there, self._chain.was_opened(real))
-
     def _start_cold(self, decision: Decision) -> list[Event]:
+        self._arrival.cold()
         self._forget_all()
-        self._refusals = []
-        self._folder = _inode(self._terms.directory)
-        self._runner.start(self._run, environ=self._injection() if not self._runner.weak else {})
+        self._facts.starts_cold()
+        told = self._terms.told(self._chain.address, self._facts.hot.places())
+        environ = injection(self._environ, self._runner.guard, told) if not self._runner.weak else {}
+        self._runner.start(self._run, environ=environ)
         if not decision.reason:
             return []
         return [Restarted(self._run, False, decision.reason, decision.path, 0.0)]
 
-    def _injection(self) -> dict[bytes, bytes]:
-        before = self._environ.get(b"PYTHONPATH")
-        kind = "unset" if before is None else "set" if before else "empty"
-        told = {"guard": self._runner.guard, "warm": self._told()}
-        return {
-            b"PYTHONPATH": os.fsencode(INJECTED) + (b":" + before if before else b""),
-            VARIABLE: f"{kind} {dumps(told, FORMAT).hex()}".encode(),
-        }
-
-    def _told(self) -> dict[str, Any]:
-        return {
-            "address": self._chain.address,
-            "signal": int(self._terms.signal),
-            "roots": list(self._terms.roots),
-            "strict": self._terms.strict,
-            "user": os.geteuid(),
-            "spacing": self._terms.spacing,
-            "hot": self._hot.places(),
-        }
-
     # -- resume --------------------------------------------------------------------------------------------------------
-    def _ask(self, candidates: list[Snapshot], began: float) -> None:
-        """Ask the first of them; it refuses if it has begun a file that changed too far up."""
-        self._resuming = Resuming(candidates, time.monotonic() + ANSWERS_WITHIN, began)
-        # They may be gone before the answer is heard.
-        self._chain.expect_end(one for one in self._chain.snapshots if one.depth > candidates[0].depth)
-        candidates[0].stream.send("resume", self._told())
+    def _resume(self, candidates: list[Snapshot]) -> None:
+        told = self._terms.told(self._chain.address, self._facts.hot.places())
+        self._resuming.begin(candidates, told, time.monotonic())
+        self._expect_end_below(candidates[0])
+
+    def _expect_end_below(self, snapshot: Snapshot) -> None:
+        """They may be gone before its answer is heard."""
+        self._chain.expect_end(one for one in self._chain.snapshots if one.depth > snapshot.depth)
 
     def _refused(self, snapshot: Snapshot, path: str, why: str) -> list[Event]:
-        resuming = self._resuming
-        if not resuming or resuming.candidates[0] is not snapshot:
+        if self._resuming.asked() is not snapshot:
             return []
-        if resuming.candidates[1:]:
-            self._ask(resuming.candidates[1:], resuming.began)
+        following = self._resuming.next(time.monotonic())
+        if following is not None:
+            self._expect_end_below(following)
         else:
-            self._resuming = None
             decision = Decision((), f"{{}}: {why}", path)
             self._end_then(lambda: self._start_cold(decision))
         return []
 
     def _resumed(self, snapshot: Snapshot, pid: int) -> list[Event]:
-        resuming = self._resuming
-        if not resuming or resuming.candidates[0] is not snapshot:
+        if self._resuming.asked() is not snapshot:
             return []
-        self._resuming = None
+        self._resumed_from, self._resumed_at = snapshot, time.monotonic()
+        self._arrival.warm(self._changed, self._resumed_at)
+        self._weigh_at = time.monotonic() + WEIGHED_AFTER
         kind, path = snapshot.where
-        seconds = time.monotonic() - resuming.began
+        seconds = self._resuming.resumed(time.monotonic())
+        self._thin()  # what was begun may have had to wait
         return [Restarted(self._run, True, kind, path, seconds), Started(self._run, pid)]
 
     # -- what the snapshots tell ---------------------------------------------------------------------------------------
@@ -306,19 +234,21 @@ class WarmRunner:
             if isinstance(news, Told):
                 events += self._hear_told(news.snapshot, news.what, news.values)
             elif isinstance(news, Frozen):
-                if self._stopping is not None:  # it became one while the one above it was already ending it
+                if self._stopping:  # it became one while the one above it was already ending it
                     self._chain.expect_end([news.snapshot])
                 self._thin()
+                self._weigh_at = time.monotonic() + WEIGHED_AFTER
             elif news.snapshot.dropped:
                 self._thin()
+                events += self._weigh() if self._dropped else []
             elif not news.snapshot.expected_to_end and not self._then:
                 # It may be on its way out with all the others, for somebody ended the command: the guard will say so.
                 self._suspect_at = self._suspect_at or time.monotonic() + ANSWERS_WITHIN / 4
         return events
 
     def _hear_told(self, snapshot: Snapshot, what: str, values: tuple[Any, ...]) -> list[Event]:
-        if what == "emptied" and self._stopping and self._stopping.token == values[0]:
-            self._stopping = None
+        if what == "emptied" and self._stopping.is_of(values[0]):
+            self._stopping.end()
             return [Emptied(*values)]
         if what == "resumed":
             return self._resumed(snapshot, values[0])
@@ -327,31 +257,71 @@ class WarmRunner:
         if self._chain.snapshots[-1:] == [snapshot] and what == "exited" and not self._stopping and not self._resuming:
             return [Exited(self._run, os.waitstatus_to_exitcode(values[0]))]
         if what == "heir" and snapshot in self._chain.snapshots:
-            self._drop(snapshot, values[0])
+            if self._is_busy:
+                self._thinning.cancel()
+            else:
+                self._thinning.answered(self._chain.snapshots, snapshot, values[0])
         return []
 
-    def _thin(self) -> None:
-        """Too many snapshots: let the one go that saves the least; one after the other."""
-        snapshots = self._chain.snapshots
-        if self._leaver in snapshots:
-            return
-        hot = self._hot.places()
-        kept = {place for place, one in enumerate(snapshots) if one.facts["best"] or one.where[1] in hot}
-        place = superfluous([one.facts["age"] for one in snapshots], MOST_SNAPSHOTS, kept)
-        if place is not None and not self._stopping and not self._resuming:
-            # Its child is to be that of the one above it, which has to know so first.
-            self._leaver = snapshots[place]
-            snapshots[place - 1].stream.send("heir", snapshots[place + 1].pid)
+    @property
+    def _is_busy(self) -> bool:
+        """Is a stop or a start under way?"""
+        return bool(self._stopping or self._resuming or self._then)
 
-    def _drop(self, above: Snapshot, heir: int) -> None:
+    def _thin(self) -> None:
+        if not self._is_busy:
+            self._thinning.look(self._chain.snapshots, self._facts.hot.places())
+
+    # -- what is not used ----------------------------------------------------------------------------------------------
+    def are_unused(self, paths: Sequence[str]) -> bool:
+        """Is it certain that the running program has used none of these?"""
+        if self._is_busy or any(map(self._facts.cold, paths)):
+            return False
+        return are_unused(self._chain, set(map(self._chain.resolved, paths)), self._hear_in_between)
+
+    def _hear_in_between(self) -> None:
+        self._queued += self._hear_chain()
+
+    # -- has it come up? -----------------------------------------------------------------------------------------------
+    def rested(self, seconds: float | None) -> list[Event]:
+        """The program has come to rest. `seconds`: how long that took; None: it was not seen to."""
+        wait = self._wait()
+        if wait is not None and not self._is_busy:
+            self._arrival.rested(seconds, wait, time.monotonic())
+        return []
+
+    def _wait(self) -> Wait | None:
+        """What the program waits for; None: it is gone."""
+        try:
+            pid = self._chain.program
+            return Wait(standing.awaited_lock(pid), standing.processor_time(pid)) if pid else None
+        except OSError:
+            return None
+
+    def _has_not_come_up(self, now: float) -> list[Event]:
+        """Is it so? Then it is asked to end, and started cold."""
+        wait = self._wait()
+        if self._is_busy or wait is None or not self._arrival.is_stuck(wait, now):
+            self._arrival.cold()
+            return []
+        why = "the resumed program did not come up"
+        self._end_then(lambda: self._start_cold(Decision((), why)), self._terms.signal, STUCK_GRACE)
+        return [NotUp(self._run, now - self._resumed_at)]
+
+    # -- memory --------------------------------------------------------------------------------------------------------
+    def _weigh(self) -> list[Event]:
+        """Is it too much? Once it no longer is, tell of it."""
         snapshots = self._chain.snapshots
-        place = snapshots.index(above) + 1
-        if self._resuming or self._stopping or self._then:
-            self._leaver = None
-        elif place + 1 < len(snapshots) and snapshots[place] is self._leaver and snapshots[place + 1].pid == heir:
-            self._chain.expect_end([snapshots[place]])
-            snapshots[place].dropped = True
-            snapshots[place].stream.send("drop")
+        sizes = self._memory.sizes([one.pid for one in snapshots])
+        if self._is_busy or not sizes:
+            return []
+        allowed = self._memory.allowed(sum(sizes))
+        place = too_much(sizes, allowed, {place for place, one in enumerate(snapshots) if one is self._resumed_from})
+        if place is not None:
+            self._dropped += self._thinning.let_go(snapshots, place)
+            return []
+        dropped, self._dropped = self._dropped, 0
+        return [Snapshots(len(sizes), sum(sizes), allowed or 0, dropped)]
 
     # -- what the guard tells ------------------------------------------------------------------------------------------
     def _hear(self, told: list[Event]) -> list[Event]:
@@ -376,33 +346,30 @@ class WarmRunner:
     def _broken(self) -> list[Event]:
         """A snapshot was killed. Nothing can be said of the others: all of it is ended, and started again."""
         self._chain.expect_end(self._chain.snapshots)
-        if self._stopping:
-            stopping, self._stopping = self._stopping, None
-            grace = max(0.0, stopping.until - time.monotonic())
-            self._runner.stop(stopping.token, stopping.signal, grace, stopping.from_terminal)
+        if asked := self._stopping.end():
+            grace = max(0.0, asked.until - time.monotonic())
+            self._runner.stop(asked.token, asked.signal, grace, asked.from_terminal)
             return []
-        self._resuming = None
+        self._resuming.cancel()
         self._end_then(lambda: [GuardLost()])
         return []
 
     def _forget_all(self) -> None:
         """Nothing is left: what comes is another chain, with another address."""
-        self._stopping = self._resuming = self._then = self._suspect_at = None
-        self._refusals = self._chain.refusals
+        self._stopping.end()
+        self._resuming.cancel()
+        self._then = self._suspect_at = self._weigh_at = None
+        self._facts.ended(self._chain)
         self._chain.close()
-        self._chain = Chain()
+        self._chain = Chain(self._facts.disk)
         self._epoll.register(self._chain.fileno(), select.EPOLLIN)
 
-    def _end_then(self, then: Callable[[], list[Event]]) -> None:
-        """Have the guard end everything; `then` comes when nothing is left."""
+    def _end_then(self, then: Callable[[], list[Event]], number: int = signal.SIGKILL, grace: float = 0.0) -> None:
+        """Have the guard end everything, by that signal; `then` comes when nothing is left."""
         self._chain.expect_end(self._chain.snapshots)
         self._then = then
-        self._runner.stop(_OWN, signal.SIGKILL, 0.0)
+        self._runner.stop(_OWN, number, grace)
 
 
-def _inode(path: str) -> tuple[int, int] | None:
-    try:
-        info = os.stat(path)
-    except OSError:
-        return None
-    return info.st_dev, info.st_ino
+def _is_due(deadline: float | None, now: float) -> bool:
+    return deadline is not None and now >= deadline

@@ -1,0 +1,83 @@
+"""What is on the disk as a restart is due: the facts for `decide`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from autoreload.warm.chain import Chain
+from autoreload.warm.decide import SOURCE, Decision, Touched, decide
+from autoreload.warm.disk import Disk
+from autoreload.warm.hot import LARGEST, Hot
+
+
+class Facts:
+    """Remembers from start to start what it has to."""
+
+    def __init__(self, directory: str) -> None:
+        """`directory`: where the command starts."""
+        self.hot = Hot()
+        self.disk = Disk()
+        self.cold: Callable[[str], str] = _no_pattern
+        """By which pattern a change of this file is always a new start; empty: by none."""
+        self._directory = directory
+        self._inode = self.disk.inode(directory)
+        self._present: set[str] = set()
+        """Files that changed before a start, and were there then."""
+        self._refusals: list[tuple[str, str]] = []
+        """Why the program that was ended last had no snapshot."""
+
+    def ended(self, chain: Chain) -> None:
+        """Nothing is left of that one."""
+        self._refusals = chain.refusals
+
+    def starts_cold(self) -> None:
+        """The command is started, in what is the directory now."""
+        self._inode = self.disk.inode(self._directory)
+        self._refusals = []
+
+    def decide(self, chain: Chain, changed: Mapping[str, bool | None] | None) -> Decision:
+        """Who may serve. `changed`: as in `WarmRunner.start`, which is called once for each start."""
+        for path in changed or ():
+            self._remember(path)
+        decision = self._decide(chain, changed)
+        self._look(changed)
+        return decision
+
+    def _decide(self, chain: Chain, changed: Mapping[str, bool | None] | None) -> Decision:
+        if changed is None:
+            return Decision((), "")
+        if not chain.snapshots:
+            why, path = next(iter(self._refusals or chain.refusals), ("", ""))
+            return Decision((), f"no snapshot: {why}" if why else "no CPython 3.9 to 3.13 was seen to start", path)
+        if self.disk.inode(self._directory) != self._inode:
+            return Decision((), "the start directory is another one")
+        if chain.overflowed:
+            return Decision((), "the program uses too many files")
+        burst = {chain.resolved(path): self._touched(chain, path, was_there) for path, was_there in changed.items()}
+        return decide(chain.known(), burst, chain.stale())
+
+    def _touched(self, chain: Chain, path: str, was_there: bool | None) -> Touched:
+        real = chain.resolved(path)
+        if was_there is None:
+            was_there = chain.was_there(real) or path in self._present
+        return Touched(self.disk.exists(path), was_there, chain.was_opened(real), self.cold(path))
+
+    def _remember(self, path: str) -> None:
+        if path.endswith(SOURCE):
+            content = self.disk.head(path, LARGEST)
+            if content is not None:
+                self.hot.changed(path, content)
+
+    def _look(self, changed: Iterable[str] | None) -> None:
+        """Which of these are there as the program starts: when one changes again soon, nobody else may know yet."""
+        if changed is None:  # something may have changed all the same
+            self._present.clear()
+        for path in changed or ():
+            if self.disk.exists(path):
+                self._present.add(path)
+            else:
+                self._present.discard(path)
+
+
+def _no_pattern(path: str) -> str:
+    return ""
