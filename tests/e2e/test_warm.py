@@ -245,12 +245,11 @@ def test_snapshots_that_take_too_much_are_dropped_and_the_rest_serves(project: P
         tool.expect(r"\d snapshots? dropped: all together may take 1.0 MB \(--warm-memory\)")
         tool.watching()
 
-        project.write("leaf.py", "value = 22\n")
-        tool.expect("Warm restart from before leaf.py")
-        wait_for(project, "up 22")
+        project.write("app.py", APP + "pause()\n")
+        tool.expect("Warm restart from inside app.py")
         project.write("m1.py", "x = 1\n")
         tool.expect("Warm restart from the start of the program")
-        wait_for(project, "up 22", times=2)
+        wait_for(project, "begins", times=2)
         tool.end()
 
 

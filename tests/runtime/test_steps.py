@@ -160,8 +160,8 @@ LOOKS = {
     "debugger = pdb.Pdb(stdin=open('commands'), stdout=sys.stdout, nosigint=True, readrc=False)\n"
     "debugger.set_trace()\nvalue = 2\nvalue = 3\n",
     "modules": "import sys, slow\nprint(sorted(name for name in sys.modules if name not in "
-    "('_ctypes', '_socket', '__future__', 'select', '_functools', 'itertools', 'marshal', '_ast', 'errno', '_operator') "
-    "and 'autoreload' not in name))\n",
+    "('_ctypes', '_socket', '__future__', 'select', '_functools', 'itertools', 'marshal', '_ast') "
+    "and name not in ('errno', '_operator') and 'autoreload' not in name))\n",
     "an exception": "import atexit, slow\natexit.register(lambda: print(globals().get('__file__')))\n1 / 0\n",
     "an exit": "import atexit, sys, slow\natexit.register(lambda: print(globals().get('__file__')))\nsys.exit(2)\n",
     "an interrupt": "import slow\nraise KeyboardInterrupt\n",

@@ -125,7 +125,7 @@ def test_what_is_installed_meanwhile_restarts_cold(project: Theatre) -> None:
         ("p = tempfile.mkdtemp()\natexit.register(os.rmdir, p)", False),
         ("p = pathlib.Path('made')\np.mkdir()\natexit.register(p.rmdir)", False),
         ("p = 'made.pid'\nopen(p, 'x').close()\natexit.register(os.remove, p)", False),
-        ("p = tempfile.mkdtemp()\nos.rmdir(p)", True),
+        ("p = tempfile.mkdtemp(); os.rmdir(p)", True),
         ("p = tempfile.mkdtemp()", True),
     ],
 )
