@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from autoreload.runtime.protocol import injected
 
-SPACING = 0.15
+SPACING = 1.0
 
 
 class Terms(NamedTuple):
@@ -22,7 +22,7 @@ class Terms(NamedTuple):
     strict: bool
     """The command is a shell script: what it ran before Python would not be run again."""
     spacing: float = SPACING
-    """Seconds of the program's work between two snapshots."""
+    """Seconds of the program's work between two snapshots; fewer if that is worth it."""
     memory: int | None = None
     """Bytes that the snapshots may take; None: a share of what is free."""
 
