@@ -15,11 +15,15 @@ from tests.runtime.stage import Snapshot, Stage
 from tests.support import eventually, state, survivors
 
 SLOW = "import time\ntime.sleep(0.16)\n"
+# Its imports are in a function, so it is not run in steps.
 APP = """
-import slow1, one, slow2, two, signal, sys, time
-{extra}
-print("up", one.value, two.value, flush=True)
-time.sleep(60)
+def main():
+    global signal, sys, time
+    import slow1, one, slow2, two, signal, sys, time
+    exec({extra!r}, globals())
+    print("up", one.value, two.value, flush=True)
+    time.sleep(60)
+main()
 """
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 
 import pytest
 
@@ -109,7 +111,7 @@ def test_the_rest_of_a_script_is_read_again(program: Stage, python: str) -> None
     assert program.ended() == 0
 
     write(program, "import slow\nprint('begins', flush=True)\nimport leaf\nprint('two', flush=True)\n")
-    inside = next(one for one in program.chain() if one.facts["kind"] == "inside")
+    inside = [one for one in program.chain() if one.facts["kind"] == "inside"][-1]
     program.resume(inside, hot={"app.py": END})
 
     assert program.ended() == 0
@@ -128,6 +130,95 @@ def test_a_script_whose_beginning_changed_is_refused(program: Stage, python: str
         write(program, source)
         inside.send("resume", program.settings())
         assert why in program.answer(inside, "refused")[2]
+
+
+STACK = """\
+import sys, traceback, warnings
+import slow
+def outside():
+    frame, names = sys._getframe(1), []
+    while frame:
+        names.append((frame.f_code.co_filename.rpartition("/")[2], frame.f_code.co_name, frame.f_lineno))
+        frame = frame.f_back
+    return names
+PATTERN = "\\d" is 1
+warnings.warn("from here")
+warnings.warn("from who called", stacklevel=2)
+print(outside(), flush=True)
+traceback.print_stack()
+import leaf
+"""
+LOOKS = {
+    "stack and warnings": STACK,
+    "inspect": "import inspect, slow\ndef f():\n    pass\nclass C: pass\n"
+    "print(inspect.getsource(f), inspect.getfile(C), inspect.stack()[-1].filename, inspect.currentframe().f_back)\n",
+    "spawn": "import multiprocessing, slow\ndef work(queue):\n    queue.put(__name__)\n"
+    "if __name__ == '__main__':\n    context = multiprocessing.get_context('spawn')\n    queue = context.Queue()\n"
+    "    child = context.Process(target=work, args=(queue,))\n    child.start()\n"
+    "    print(queue.get())\n    child.join()\n",
+    "pickle": "import pickle, slow\nclass C: pass\nprint(pickle.dumps(C()), pickle.loads(pickle.dumps(C)) is C)\n",
+    "pdb": "import pdb, sys, slow\nvalue = 1\n"
+    "debugger = pdb.Pdb(stdin=open('commands'), stdout=sys.stdout, nosigint=True, readrc=False)\n"
+    "debugger.set_trace()\nvalue = 2\nvalue = 3\n",
+    "modules": "import sys, slow\nprint(sorted(name for name in sys.modules if name not in "
+    "('_ctypes', '_socket', '__future__', 'select', '_functools', 'itertools', 'marshal', '_ast') "
+    "and name not in ('errno', '_operator') and 'autoreload' not in name))\n",
+    "an exception": "import atexit, slow\natexit.register(lambda: print(globals().get('__file__')))\n1 / 0\n",
+    "an exit": "import atexit, sys, slow\natexit.register(lambda: print(globals().get('__file__')))\nsys.exit(2)\n",
+    "an interrupt": "import slow\nraise KeyboardInterrupt\n",
+    "an attribute error": "import slow\nslow.nothing\n",
+    "a chain": "import slow\ntry:\n    import missing\nexcept ImportError as error:\n    raise ValueError from error\n",
+    "runpy": "import runpy, slow\nprint(runpy.run_path('leaf.py')['value'], runpy.__spec__.name)\n",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_script_that_nobody_edited_sees_no_difference(program: Stage, python: str, look: str) -> None:
+    """It is run in steps all the same, for it may be edited first."""
+    write(program, LOOKS[look])
+    program.write("commands", "where\nnext\nwhere\ncontinue\n")
+
+    program.start("app.py", python=python)
+    code = program.ended()
+
+    expected, status = cold_end(program, python)
+    assert [without_address(line) for line in program.last_words()] == [without_address(line) for line in expected]
+    assert code == status
+
+
+def cold_end(program: Stage, python: str) -> tuple[list[str], int]:
+    """Its output, in the order in which it is written, and its exit code."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(
+        [python, "app.py"], cwd=program.folder, env=environ, stdout=-1, stderr=subprocess.STDOUT, text=True, timeout=60
+    )
+    return done.stdout.splitlines(), done.returncode
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", ["1 / 0\n", "import missing\n", "x = (\n", "raise SystemExit('bye')\n"])
+def test_a_module_in_steps_fails_as_any_module(program: Stage, python: str, wrong: str) -> None:
+    """No line of the traceback is ours."""
+    write(program, f"import slow\nimport leaf\ndef f():\n    pass\n{wrong}")
+
+    program.start("-c", "import app", python=python, hot={"app.py": END})
+    program.ended()
+
+    assert program.last_words() == cold(program.folder, ["-c", "import app"], python)
+
+
+@pytest.mark.slow
+def test_a_module_in_steps_warns_once_and_keeps_its_bytecode(program: Stage, python: str) -> None:
+    """As the import system does when it has to compile it; and no more when it need not."""
+    write(program, "import slow\nimport leaf\nx = 1 is 2\n")
+    for _ in range(2):
+        program.start("-c", "import app", python=python, hot={"app.py": END})
+        program.ended()
+        program.abandon()
+
+    assert sum("SyntaxWarning" in line for line in program.last_words()) == 1
+    assert list((program.folder / "__pycache__").glob("app.*.pyc"))
 
 
 WRONG = {
@@ -149,6 +240,7 @@ def test_of_a_module_in_steps_tracebacks_and_warnings_know_nothing(program: Stag
 
     program.start("app.py", python=python, hot={"leaf.py": END, "app.py": 0})
     program.ended()
+    program.write("leaf.py", WRONG[wrong])  # its bytecode is gone
 
     assert program.last_words() == cold(program.folder, ["app.py"], python)
 

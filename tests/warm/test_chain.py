@@ -31,6 +31,7 @@ def facts(depth: int, *used: str) -> dict[str, Any]:
         "path": f"/m{depth}.py" if depth else "",
         "age": float(depth),
         "line": b"line%d" % depth,
+        "best": False,
         "above": b"line%d" % (depth - 1) if depth else b"",
         "used": [(path, signature_of(path)) for path in used],
         "overflowed": False,

@@ -37,12 +37,15 @@ class Finder:
         if name == "random" and (spec := self._random(path, target)) is not None:
             return spec
         # No snapshot is due most of the time, and no file is hot: then it is of no interest where the module is.
-        if program.hot or program.due():
+        if program.hot or not program.entry or program.due():
             file = self._first_party(name, path)
             if file:
-                program.point("before", file, file in program.hot)
+                if not program.entry and not file.endswith("/__init__.py"):
+                    program.entry = file
+                in_steps = program.takes_apart(file)
+                program.point("before", file, in_steps)
                 program.looks_up()  # that may have been long ago
-                if file in program.hot:
+                if in_steps:
                     return self._in_steps(name, path, target)
         return None
 
@@ -82,7 +85,7 @@ class Finder:
         if (
             spec is not None
             and type(spec.loader) is SourceFileLoader
-            and spec.origin in self._program.hot
+            and self._program.takes_apart(spec.origin)
             and not (_may_be_main(name) and not stepwise.compiles(spec.origin))
         ):
             spec.loader = stepwise.Loader(spec.loader.name, spec.loader.path, self._program)

@@ -103,9 +103,9 @@ class Frozen:
         """In a child that is prepared: the files that it is made for."""
         return self._prepared.changed
 
-    def tell(self, kind: str, path: str, age: float, line: bytes, made: list[str], alone: bool) -> None:
-        """Tell the tool that this process is a snapshot now. `line`: where it listens. `made`: since the one above it.
-        `alone`: it has had no children.
+    def tell(self, kind: str, path: str, best: bool, age: float, line: bytes, made: list[str], alone: bool) -> None:
+        """Tell the tool that this process is a snapshot now. `best`: for that file, there is no better place. `line`:
+        where it listens. `made`: since the one above it. `alone`: it has had no children.
 
         This may come late: the program has gone on, and may have become the next snapshot, or have ended.
         """
@@ -116,6 +116,7 @@ class Frozen:
             "depth": program.depth,
             "kind": kind,
             "path": path,
+            "best": best,
             "age": age,
             "line": line,
             "above": program.lines[-1] if program.lines else b"",

@@ -7,7 +7,7 @@ from _thread import get_ident
 from time import monotonic
 
 from . import native, opened, refusals, successor
-from .kernel import faults_of_children
+from .kernel import content, faults_of_children
 from .protocol import note
 from .snapshot import take
 from .telling import Telling
@@ -15,6 +15,7 @@ from .used import NEVER, Used, now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .gate import Gate
@@ -22,9 +23,17 @@ if TYPE_CHECKING:
 
 SPACING_WHEN_HOT = 0.01
 """Seconds of the program's work between two snapshots, the second of which is for a file that was edited of late."""
+SPACING_AT_ENTRY = 0.05
+"""The same for the file that the program begins with, of which it is only likely that it will be edited."""
+SHARE = 25
+"""The program does so many times as much between two snapshots as the first of them cost."""
+COSTS = 0.002, 1e-10
+"""Seconds that a snapshot takes, and what each byte of the program's memory adds. Not measured each time: on a busy
+machine that would be another figure, and other snapshots, whenever it starts. About as much again is spent, bit by bit,
+on the memory that the two come to share no longer."""
+GAIN = 0.4
+"""What it did since the last snapshot is at least such a part of all it did: less is not worth another one."""
 _NEVER_OURS = ("/site-packages/", "/dist-packages/", "/.git/", "/node_modules/", "/.venv/")
-
-
 _SOON = 0.02
 """Seconds until it is tried again where it was only a bad moment."""
 
@@ -40,7 +49,10 @@ class Program:
         self._spacing: float = told["spacing"]
         self.hot: dict[str, int] = {}
         """Files edited of late, and where they changed first (bytes)."""
+        self.entry = ""
+        """The first file of the watched folders that is run: the program begins with it. Empty: none was."""
         self._roots: tuple[str, ...] = ()
+        self._ours: dict[str, bool] = {}
         self.learn(told)
         self.telling = Telling(self.address)
         self.used = Used(self.telling.uses)
@@ -65,6 +77,8 @@ class Program:
         self._user = os.geteuid()
         self._main = get_ident()
         self._looked = self.began
+        self._cost = 0.0
+        """Seconds that the last snapshot will have taken."""
         self._busy = False
         self._told: set[str] = set()
         self._faults = faults_of_children()
@@ -77,6 +91,7 @@ class Program:
         """Take over what the tool knows by now."""
         self.hot = dict(told["hot"])
         self._roots = tuple(root.rstrip("/") + "/" for root in told["roots"])
+        self._ours = {}
 
     def was_alone(self) -> bool:
         """Has this process had no children that it waited for?"""
@@ -93,12 +108,32 @@ class Program:
 
     def due(self) -> bool:
         """Has enough been done since the last snapshot?"""
-        return monotonic() - self._looked >= self._spacing
+        return monotonic() - self._looked >= self._enough()
+
+    def _enough(self) -> float:
+        done = monotonic() - self.began
+        return min(self._spacing, max(SPACING_AT_ENTRY, SHARE * self._cost, GAIN * done))
 
     def watches(self, path: str) -> bool:
         """Is that folder (absolute) in one of the watched ones, and in none that holds other people's code?"""
-        path = path.rstrip("/") + "/"
-        return path.startswith(self._roots) and not any(word in path for word in _NEVER_OURS)
+        found = self._ours.get(path)
+        if found is None:
+            folder = path.rstrip("/") + "/"
+            found = folder.startswith(self._roots) and not any(word in folder for word in _NEVER_OURS)
+            self._ours[path] = found
+        return found
+
+    def takes_apart(self, path: str) -> bool:
+        """Is that file to be run in steps?"""
+        return path in self.hot or path == self.entry
+
+    def unseen(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call it; what it opens, the program has not used."""
+        self._busy = True
+        try:
+            return function(*arguments)
+        finally:
+            self._busy = False
 
     def _opened(self, path: str, is_code: bool) -> None:
         """A file is about to be read."""
@@ -113,36 +148,45 @@ class Program:
         """Is that our own doing, for a snapshot?"""
         return self._busy and get_ident() == self._main
 
-    def point(self, kind: str, path: str, hot: bool = False) -> None:
-        """A snapshot may be taken here. Returns in the process that goes on, or, later, in one that was resumed."""
+    def point(self, kind: str, path: str, best: bool = False) -> None:
+        """A snapshot may be taken here. Returns in the process that goes on, or, later, in one that was resumed.
+
+        `best`: for a file that is run in steps, there is no better place.
+        """
         if not self.here():
             return
-        spacing = min(SPACING_WHEN_HOT, self._spacing) if hot else self._spacing
-        if monotonic() - self._looked < spacing and kind != "root":
+        enough = self._enough()
+        if best:
+            enough = min(enough, SPACING_WHEN_HOT if path in self.hot else SPACING_AT_ENTRY)
+        if monotonic() - self._looked < enough and kind != "root":
             return
-        if self.gate is not None and not self._may_pass(self.gate, hot):
+        if self.gate is not None and not self._may_pass(self.gate, best):
             return
         self._busy = True
         why = ""
         try:
-            why = self._take(kind, path)
+            why = self._take(kind, path, best)
             if why:
                 self._refused(why, path)
         finally:
             self._busy = False
-            self._looked = monotonic() - (self._spacing - _SOON if why == native.BUSY else 0.0)
+            self._looked = monotonic() - (self._enough() - _SOON if why == native.BUSY else 0.0)
 
-    def _may_pass(self, gate: Gate, hot: bool) -> bool:
+    def _may_pass(self, gate: Gate, best: bool) -> bool:
         """May a prepared program fork? A snapshot before a file that is being edited is worth waiting for, if much has
         been done since the last one: the next restart need not do it again."""
-        if not gate.is_open() and hot and monotonic() - gate.since >= self._spacing:
+        if not gate.is_open() and best and monotonic() - gate.since >= self._spacing:
             gate.wait()
         return self.gate is None
 
-    def _take(self, kind: str, path: str) -> str:
+    def _take(self, kind: str, path: str, best: bool) -> str:
         """Take a snapshot; why there is none, empty if there is."""
         try:
-            return refusals.reason(self._main, self._user) or take(self, kind, path)
+            why = refusals.reason(self._main, self._user)
+            if why:
+                return why
+            self._cost = _cost()
+            return take(self, kind, path, best)
         except Exception as error:  # a fault of ours is not to be the program's
             return f"it failed: {error!r}"
 
@@ -160,3 +204,9 @@ class Program:
         self._faults, self.alone_before = 0, True
         self.pid = os.getpid()
         self._main = get_ident()
+
+
+def _cost() -> float:
+    """See COSTS."""
+    resident = int(content("/proc/self/statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")  # proc(5)
+    return COSTS[0] + COSTS[1] * resident

@@ -22,6 +22,7 @@ _SHARED_KINDS = ("inotify", "fanotify", "io_uring", "signalfd", "[eventpoll]", "
 """What a descriptor of the kind anon_inode must not be: both sides would see the same events."""
 _NO_FILES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/pts/", "/proc/")
 """What may be open for reading and writing."""
+_SHARED_AND_WRITABLE = (b" rw-s ", b" rwxs ", b" -w-s ", b" -wxs ")
 _NO_SHARED_MAPPINGS = ("/dev/nvidia", "/dev/dri/", "/usr/", "/lib")
 
 
@@ -39,15 +40,11 @@ def reason(main_thread: int, user: int) -> str:
     if posix.geteuid() != user:
         return "it changed its user"
     try:
-        return (
-            _children()
-            or loop.refusal()
-            or _descriptors(loop.descriptors())
-            or _locks()
-            or _mappings()
-            or _traced()
-            or native.refusal()
-        )
+        why = _children() or loop.refusal() or _descriptors(loop.descriptors()) or _traced()
+        if why:
+            return why
+        maps = content("/proc/self/maps")
+        return _mappings(maps) or native.refusal(maps)
     except OSError as error:
         return f"/proc cannot be read ({posix.strerror(error.errno or 0)})"
 
@@ -80,7 +77,7 @@ def _descriptors(ours: set[int]) -> str:
             pipes.add(target)
         elif kind == "anon_inode":
             found = f"a descriptor of the kind {rest} is open" if any(word in rest for word in _SHARED_KINDS) else ""
-        elif target.startswith("/") and fd > 2:
+        elif target.startswith("/"):
             found = _file(fd, target)
         else:
             found = ""
@@ -116,43 +113,25 @@ def _is_bound(name: Any) -> bool:
 def _file(fd: int, path: str) -> str:
     if path.startswith(_NO_FILES):
         return ""
-    flags, is_locked = _flags(fd)
-    if is_locked:
-        return "it holds a file lock"  # flock(2): whoever shares the open file can give it up
-    if flags & posix.O_ACCMODE == posix.O_RDONLY or (
-        flags & posix.O_ACCMODE == posix.O_WRONLY and flags & posix.O_APPEND
-    ):
+    flags = posix.O_RDWR
+    for line in content(f"/proc/self/fdinfo/{fd}").splitlines():  # see proc(5)
+        if line.startswith(b"flags:"):
+            flags = int(line.split()[1], 8)
+        elif line.startswith(b"lock:") and (fd > 2 or b" POSIX " in line):
+            # fcntl(2): a child does not inherit it. flock(2): whoever shares the open file can give it up. Asked for
+            # here, since reading /proc/locks has to wait for all processors.
+            return "it holds a file lock"
+    mode = flags & posix.O_ACCMODE
+    if fd <= 2 or mode == posix.O_RDONLY or (mode == posix.O_WRONLY and flags & posix.O_APPEND):
         return ""  # what was appended stays in any case
     return f"{path} is open for writing"
 
 
-def _flags(fd: int) -> tuple[int, bool]:
-    """Those of open(2), and whether there is a lock on it; see proc(5)."""
-    flags, is_locked = posix.O_RDWR, False
-    for line in content(f"/proc/self/fdinfo/{fd}").splitlines():
-        if line.startswith(b"flags:"):
-            flags = int(line.split()[1], 8)
-        is_locked = is_locked or line.startswith(b"lock:")
-    return flags, is_locked
-
-
-def _locks() -> str:
-    """fcntl(2): a child does not inherit them. The list of all locks has the process in its fifth field."""
-    try:
-        lines = content("/proc/locks").splitlines()
-    except OSError:
-        return ""
-    own = str(posix.getpid()).encode()
-    for line in lines:
-        fields = line.split()
-        if len(fields) > 4 and fields[1] == b"POSIX" and fields[4] == own:
-            return "it holds a file lock"
-    return ""
-
-
-def _mappings() -> str:
+def _mappings(maps: bytes) -> str:
     """Memory that is shared and can be written: what the program does to it would be seen by the next one."""
-    for line in content("/proc/self/maps").splitlines():
+    if not any(rights in maps for rights in _SHARED_AND_WRITABLE):
+        return ""
+    for line in maps.splitlines():
         fields = line.split(None, 5)
         if fields[1][1:2] == b"w" and fields[1][3:4] == b"s":
             name = fields[5].decode(errors="replace") if len(fields) == 6 else ""

@@ -31,18 +31,18 @@ _LINES = b"\0autoreload-line-"
 _EVERY = {int(signal) for signal in valid_signals()} - {SIGKILL, SIGSTOP}
 
 
-def take(program: Program, kind: str, path: str) -> str:
+def take(program: Program, kind: str, path: str, best: bool) -> str:
     """Take a snapshot; returns in the child. Why there is none, if it cannot be taken; empty: this is the program."""
     program.used.folders()
     program.used.collect({begun.path for begun in program.in_progress})
     mask = pthread_sigmask(SIG_BLOCK, _EVERY)
     try:
-        return _take(program, kind, path)
+        return _take(program, kind, path, best)
     finally:
         pthread_sigmask(SIG_SETMASK, mask)
 
 
-def _take(program: Program, kind: str, path: str) -> str:
+def _take(program: Program, kind: str, path: str, best: bool) -> str:
     line = _LINES + os.urandom(12).hex().encode()
     opened: list[Stream] = []
     signals = spare = gate = -1
@@ -74,7 +74,7 @@ def _take(program: Program, kind: str, path: str) -> str:
             kept.freeze()
             os.close(spare)
             frozen = Frozen(program, child, control, listener, up, signals)
-            frozen.tell(kind, path, age, line, made, alone)
+            frozen.tell(kind, path, best, age, line, made, alone)
             gate = frozen.until_resumed()  # returns in a new child
         except BaseException:
             os._exit(1)  # it must never go on as a second program

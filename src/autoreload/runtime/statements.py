@@ -9,33 +9,21 @@ Pure but for `check`, `Steps` and what they are given.
 from __future__ import annotations
 
 import _ast
-import _warnings
 import sys
-from _frozen_importlib import _call_with_frames_removed  # type: ignore[attr-defined]
+
+from .quiet import quietly
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from types import CodeType
-    from typing import Any, TypeVar
-
-    F = TypeVar("F", bound=Callable[..., Any])
+    from typing import Any
 
 ONLY_AST = 0x400
 """PyCF_ONLY_AST; the module ast would have to be imported for its name."""
-UNSEEN = "<frozen importlib._bootstrap_external>"
-_IGNORE = ("ignore", None, Warning, None, 0)
-"""A filter of warnings, made once: no other is this one."""
 _BLOCKS = (_ast.Try, _ast.If, _ast.With)
 _SCOPES = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef, _ast.Lambda)
 _IMPORTS = (_ast.Import, _ast.ImportFrom)
-
-
-def unseen(function: F) -> F:
-    """Have its frames taken for some of the import system: `import` leaves those out of tracebacks, and `warnings` does
-    not count them (remove_importlib_frames in CPython's import.c, warnings._is_internal_frame)."""
-    function.__code__ = function.__code__.replace(co_filename=UNSEEN)
-    return function
 
 
 class Step:
@@ -53,17 +41,13 @@ class Step:
 class Steps:
     """The steps of one source file. SyntaxError, ValueError: as compiling it would raise."""
 
-    @unseen
-    def __init__(self, data: bytes, path: str, silent: bool = False) -> None:
-        """`silent`: the compiler does not warn (`is` with a literal, an unknown escape)."""
-        # What only the whole can be blamed for, and warned of: once, so not again for its parts.
-        if silent:
-            _silently(compile, data, path, "exec", 0, True)
-        else:
-            _call_with_frames_removed(compile, data, path, "exec", 0, True)
+    def __init__(self, data: bytes, path: str, is_checked: bool = False) -> None:
+        """`is_checked`: it was compiled as a whole, which blames it for more than its parts, and warns."""
+        if not is_checked:
+            quietly(compile, data, path, "exec", 0, True)
         self.data = data
         self._path = path
-        self._body: list[Any] = _silently(compile, data, path, "exec", ONLY_AST, True).body
+        self._body: list[Any] = quietly(compile, data, path, "exec", ONLY_AST, True).body
         self._lines = _line_ends(data)
         self.steps = self._divide()
 
@@ -105,6 +89,18 @@ class Steps:
         """Will the module have `__annotations__`? The whole makes it first of all."""
         return any(_has(statement, _ast.AnnAssign) for statement in self._body)
 
+    def imported(self) -> set[str]:
+        """The modules that it imports, without what is imported by its functions or only as the main program."""
+        found = set()
+        for statement in self._body:
+            if imports(statement):
+                for node in _nodes(statement):
+                    if isinstance(node, _ast.Import):
+                        found |= {alias.name for alias in node.names}
+                    elif isinstance(node, _ast.ImportFrom):
+                        found.add(node.module or ".")
+        return found - {"__future__"}
+
     def begins(self, number: int) -> int:
         """Which step begins with statement `number`; -1: none."""
         return next((place for place, step in enumerate(self.steps) if step.first == number), -1)
@@ -120,7 +116,7 @@ class Steps:
             nothing = _ast.Pass(lineno=chunk[0].lineno, col_offset=0, end_lineno=chunk[0].lineno, end_col_offset=0)
             chunk = [nothing, *chunk]
         module = _ast.Module(body=chunk, type_ignores=[])
-        return _silently(compile, module, self._path, "exec", flags, True), flags
+        return quietly(compile, module, self._path, "exec", flags, True), flags
 
     def resumes(self, prefix: bytes, number: int) -> bool:
         """Can it go on with statement `number` for a file that began with `prefix`, all of which has been run?"""
@@ -129,20 +125,6 @@ class Steps:
         place = self.begins(number)
         # An `else:` that was appended makes the statement longer than what was run.
         return place > 0 and self.steps[place - 1].end == len(prefix)
-
-
-@unseen
-def _silently(function: Any, *arguments: Any) -> Any:
-    """Call it without warnings of the compiler. These ask the list of filters each time, so it is enough to change that
-    for a moment; what the program was warned of before is not forgotten, as it would be by `catch_warnings`."""
-    filters = getattr(sys.modules.get("warnings", _warnings), "filters", None)
-    if type(filters) is not list:
-        return _call_with_frames_removed(function, *arguments)
-    filters.insert(0, _IGNORE)
-    try:
-        return _call_with_frames_removed(function, *arguments)
-    finally:
-        filters.remove(_IGNORE)
 
 
 def imports(statement: Any) -> bool:
@@ -156,16 +138,19 @@ def imports(statement: Any) -> bool:
 
 def _has(statement: Any, kinds: Any) -> bool:
     """Is there a node of these kinds in it, and not in a scope of its own?"""
+    return any(isinstance(node, kinds) for node in _nodes(statement))
+
+
+def _nodes(statement: Any) -> Iterator[Any]:
+    """It, and what is in it, but for what is in a scope of its own."""
     todo = [statement]
     while todo:
         node = todo.pop()
-        if isinstance(node, kinds):
-            return True
+        yield node
         if not isinstance(node, _SCOPES):
             for field in node._fields:
                 value = getattr(node, field, None)
                 todo += value if isinstance(value, list) and value and isinstance(value[0], _ast.AST) else []
-    return False
 
 
 def _is_main_guard(statement: Any) -> bool:

@@ -9,34 +9,47 @@ from __future__ import annotations
 import sys
 from _frozen_importlib import _call_with_frames_removed  # type: ignore[attr-defined]
 from _frozen_importlib_external import SourceFileLoader
+from itertools import starmap
 
 from .kernel import content
-from .statements import Steps, unseen
+from .statements import Steps
 from .used import seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from functools import partial
     from types import CodeType, FrameType, ModuleType
-    from typing import Any
+    from typing import Any, TypeVar
 
     from .program import Program
     from .statements import Step
     from .used import Signature
 
+    F = TypeVar("F", bound=Callable[..., Any])
+else:
+    from _functools import partial
 
 _DEPTH_IN_RUNPY = 5
+
+
+def _of_the_import_system(function: F) -> F:
+    """Have its frames taken for some of the import system, which `import` leaves out of tracebacks and `warnings` does
+    not count (remove_importlib_frames in CPython's import.c, warnings._is_internal_frame)."""
+    function.__code__ = function.__code__.replace(co_filename="<frozen importlib._bootstrap_external>")
+    return function
 
 
 class Begun:
     """A file that is being run in steps."""
 
-    @unseen
     def __init__(self, path: str, was: Signature | None) -> None:
-        """`was`: what it is, see used.seen. OSError, SyntaxError, ValueError: as running it would raise."""
+        """`was`: what it is, see used.seen. It has been compiled before. OSError, SyntaxError, ValueError: it has
+        changed since."""
         self.path = path
         self.was = was
         """What it was when it was read last."""
-        self.steps = _call_with_frames_removed(Steps, content(path), path)
+        self.steps = Steps(content(path), path, is_checked=True)
         self.prefix = b""
         """What of it was run, or is now."""
         self.number = 0
@@ -52,7 +65,7 @@ class Begun:
         was = seen(self.path)
         try:
             data = content(self.path)
-            steps = self.steps if data == self.steps.data else Steps(data, self.path, silent=True)
+            steps = self.steps if data == self.steps.data else Steps(data, self.path)
         except OSError:
             return "it cannot be read"
         except (SyntaxError, ValueError):
@@ -70,14 +83,36 @@ class Loader(SourceFileLoader):
     def __init__(self, fullname: str, path: str, program: Program) -> None:
         super().__init__(fullname, path)
         self._program = program
+        self._module: ModuleType | None = None
+        self._is_compiled = False
 
-    @unseen
-    def exec_module(self, module: ModuleType) -> None:
-        """Part of importlib.abc.Loader. The module gets the loader that it would have without us."""
+    def create_module(self, spec: Any) -> ModuleType:
+        """Part of importlib.abc.Loader."""
+        self._module = type(sys)(spec.name)
+        return self._module
+
+    @property
+    def exec_module(self) -> Any:
+        """Part of importlib.abc.Loader. No method, for that would be seen in the stack; and of what calls the steps
+        the interpreter leaves out the frames in a traceback, as for any module."""
+        if not self._is_compiled:
+            try:
+                self.compile_all()
+            except Exception:
+                return super().exec_module  # which says what is wrong
+            self._is_compiled = True
+        return partial(_call_with_frames_removed, sum, all_of(self._steps()))
+
+    def _steps(self) -> Iterator[tuple[CodeType, dict[str, Any]]]:
+        module = self._module or sys.modules[self.name]
         self.leave(module)
-        run(self._program, self.path, module.__dict__)
+        yield from steps_of(self._program, self.path, module.__dict__, self.compile_all)
 
-    @unseen
+    def compile_all(self) -> None:
+        """Warn of what is odd in it, and write the bytecode, as for any module."""
+        self._program.unseen(SourceFileLoader.get_code, self, self.name)
+
+    @_of_the_import_system
     def get_code(self, fullname: str) -> CodeType | None:
         """Part of importlib.abc.InspectLoader: runpy asks for the code of what is to be the main program."""
         if _is_asked_by_runpy():
@@ -106,9 +141,18 @@ def _is_asked_by_runpy() -> bool:
     return False
 
 
-@unseen
-def run(program: Program, path: str, names: dict[str, Any]) -> None:
-    """Execute that file in these names, as exec(compile(...)) would."""
+def all_of(steps: Iterator[tuple[CodeType, dict[str, Any]]]) -> filter[Any]:
+    """Runs all of them when it is iterated over, and gives nothing: in C, so that no frame of ours is below theirs."""
+    return filter(None, starmap(exec, steps))
+
+
+def steps_of(
+    program: Program, path: str, names: dict[str, Any], compile_all: Callable[[], None]
+) -> Iterator[tuple[CodeType, dict[str, Any]]]:
+    """The arguments of `exec` for one step after the other of that file, with a snapshot point between any two.
+
+    The file was compiled before. `compile_all`: does that again, after a resume.
+    """
     program.telling.uses(path)
     was = seen(path)
     try:
@@ -131,15 +175,24 @@ def run(program: Program, path: str, names: dict[str, Any]) -> None:
             last = place + 1 == len(begun.steps.steps)
             if last:
                 _ended(program, begun)
-            _call_with_frames_removed(exec, code, names)
+            yield code, names
             place += 1
             if not last:
-                program.point("inside", path, _is_best(begun.steps, place, program.hot.get(path)))
+                changed = program.hot.get(path, len(begun.steps.data))
+                program.point("inside", path, _is_best(begun.steps, place, changed))
                 if program.resumed != before:
                     before = program.resumed
                     place = begun.steps.begins(begun.number)
+                    _compile_again(compile_all)
     finally:
         _ended(program, begun)
+
+
+def _compile_again(compile_all: Callable[[], None]) -> None:
+    try:
+        compile_all()
+    except (OSError, SyntaxError, ValueError):
+        pass  # it has changed once more since the snapshot looked at it
 
 
 def _ended(program: Program, begun: Begun) -> None:
@@ -147,10 +200,8 @@ def _ended(program: Program, begun: Begun) -> None:
     program.used.add_as(begun.path, begun.was)
 
 
-def _is_best(steps: Steps, place: int, changed: int | None) -> bool:
+def _is_best(steps: Steps, place: int, changed: int) -> bool:
     """Is the boundary before that step the last one before the first changed byte?"""
-    if changed is None:
-        return False
     final = place + 1 == len(steps.steps)
     return steps.steps[place - 1].end <= changed and (final or steps.steps[place].end > changed)
 
@@ -158,7 +209,19 @@ def _is_best(steps: Steps, place: int, changed: int | None) -> bool:
 def compiles(path: str) -> bool:
     """Can that file be run?"""
     try:
-        Steps(content(path), path, silent=True)
+        Steps(content(path), path)
     except (OSError, SyntaxError, ValueError):
         return False
     return True
+
+
+def gains(path: str, edited: bool) -> bool:
+    """Can that file be run, and was it edited of late, or imports it anything that is not there yet?
+
+    If it cannot, the interpreter is to say what is wrong.
+    """
+    try:
+        steps = Steps(content(path), path)
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return edited or any(name not in sys.modules for name in steps.imported())

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-SPACING = 0.15
+SPACING = 1.0
 
 
 class Terms(NamedTuple):
@@ -20,7 +20,7 @@ class Terms(NamedTuple):
     strict: bool
     """The command is a shell script: what it ran before Python would not be run again."""
     spacing: float = SPACING
-    """Seconds of the program's work between two snapshots."""
+    """Seconds of the program's work between two snapshots; fewer if that is worth it."""
     memory: int | None = None
     """Bytes that the snapshots may take; None: a share of what is free."""
 

@@ -11,7 +11,8 @@ from collections.abc import Collection, Sequence
 from autoreload.warm.chain import Snapshot
 from autoreload.warm.decide import superfluous
 
-MOST_SNAPSHOTS = 8
+MOST_SNAPSHOTS = 6
+"""Each holds some tenth of the program's memory for itself, and is made again by most restarts."""
 
 
 class Thinning:
@@ -24,7 +25,7 @@ class Thinning:
         """Are there too many? `hot`: the snapshots before these files are kept if possible."""
         if self._leaver in snapshots:
             return
-        kept = {place for place, one in enumerate(snapshots) if one.where[1] in hot}
+        kept = {place for place, one in enumerate(snapshots) if one.facts["best"] or one.where[1] in hot}
         place = superfluous([one.facts["age"] for one in snapshots], MOST_SNAPSHOTS, kept)
         if place is not None:
             self.let_go(snapshots, place)
