@@ -92,6 +92,10 @@ class Serving:
         """Has it not been asked to stop yet, for it has clients?"""
         return self._stop is not None
 
+    def imported(self, path: str) -> bool | None:
+        """Has the command imported this file, as far as it has told? None: nobody knows."""
+        return self._holder.imported(path)
+
     def starting(self) -> None:
         """The command is about to be started."""
         self._stop = None  # a guard that was killed has answered it

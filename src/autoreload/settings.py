@@ -211,7 +211,7 @@ there and back, then restarts nothing. With it nothing is read, and `touch` rest
         """Without this option a Python file that changed is compiled, by the interpreter that runs the command, before
 anything is stopped. If it does not compile you are shown what Python says, and the old code goes on running; the next
 save after which all of them compile restarts, and names every file that changed meanwhile. That holds for files that
-compiled when they were last seen. A template that is no Python, or a file that is new, holds nothing back, and neither
+compiled when they were last seen, or that the running server has imported. A template that is no Python, or a file that is new, holds nothing back, and neither
 does anything while the command does not run.
 
 The files are compiled by a small process beside the command, while the burst is waited for; where it takes longer than

@@ -10,6 +10,7 @@ Each message is a letter, text, and perhaps a descriptor:
     c INODE                                     ->  n: a socket was closed
     a INODE                                     ->  k: it is held  |  n: it is not; the first accept on it
     u PATH                                      ->  k: leave that file alone  |  n: remove it
+    i PATH 0 PATH ...                           ->  n: it has imported these by now
     t TEXT                                      ->  n: the program ends because of this exception
     h TEXT                                      ->  n: perhaps because of this one, which it had handled
 
@@ -47,6 +48,7 @@ class Link:
         self._address = "\0" + address
         self._base = base
         self._memory: Any = None
+        self._imported: set[str] = set()
 
     @property
     def is_closing(self) -> bool:
@@ -74,6 +76,14 @@ class Link:
             return "", -1
         finally:
             base.close(link)
+
+    def tell_imported(self) -> None:
+        """The files of which nobody has been told."""
+        from .imported import untold
+
+        paths = untold(self._imported)
+        if paths:
+            self.ask("i", paths)
 
     def _see(self, number: int) -> None:
         import mmap
@@ -128,6 +138,7 @@ def _class(base: "Any", link: Link) -> "Any":
                 plain["bind"](self, address)  # what was sent is bound with it: it is the same socket
                 if letter:
                     known[number, os.fstat(number).st_ino] = _KEPT
+                    link.tell_imported()
                 return
             blocking, inherited = self.gettimeout() is None, os.get_inheritable(number)
             try:
@@ -136,6 +147,7 @@ def _class(base: "Any", link: Link) -> "Any":
                 os.close(given)
             os.set_blocking(number, blocking)
             known[number, os.fstat(number).st_ino] = _KEPT
+            link.tell_imported()
 
         def listen(self, backlog: int = 128, /) -> None:
             if state(self)[1] == _KEPT:
@@ -147,6 +159,8 @@ def _class(base: "Any", link: Link) -> "Any":
             if kept == _UNKNOWN or key not in accepting:
                 accepting.add(key)
                 kept = known[key] = _KEPT if link.ask("a", str(key[1]))[0] == "k" else _NOT_KEPT
+                if kept == _KEPT:
+                    link.tell_imported()
             if kept == _KEPT and link.is_closing:
                 _wait(self, link)
             return plain["_accept"](self)

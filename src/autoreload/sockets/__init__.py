@@ -21,6 +21,10 @@ class NoSockets:
     def work(self, now: float) -> None:
         """As it says."""
 
+    def imported(self, path: str) -> bool | None:
+        """Nobody knows."""
+        return None
+
     def starting(self) -> None:
         """Nobody waits for it."""
 

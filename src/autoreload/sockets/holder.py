@@ -61,6 +61,10 @@ class Holder:
         """Is the runtime in the command, if that is Python?"""
         return self._keeper is not None
 
+    def imported(self, path: str) -> bool | None:
+        """Has the command imported this file? None: nobody knows."""
+        return True if self._keeper and path in self._keeper.imported else None
+
     @property
     def why_unseen(self) -> int:
         """The errno, if the calls of the command were to be seen, and cannot be."""

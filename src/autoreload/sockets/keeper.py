@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterable, Sequence
 from autoreload.core.held import Decision, Held, Wish
 from autoreload.linux import openfiles
 from autoreload.linux.descendants import process
+from autoreload.runtime.imported import SEPARATOR
 from autoreload.runtime.sockets import CLOSING, OPEN
 from autoreload.sockets.calls import Calls
 
 BACKLOG = 4096
-_LARGEST = 1 << 13
+_LARGEST = 1 << 18
 _FIRST = 256
 """Above the numbers that a loop of select(2) and the command's own descriptors need."""
 _COPIED = (
@@ -74,6 +75,8 @@ class Keeper:
         """The number under which the command has been passed a socket of ours, whether it wants it or not."""
         self.traceback = ""
         """Of the exception that ended the command, if it told of one."""
+        self.imported: set[str] = set()
+        """Files that the command has told it had imported."""
         self.is_ready = False
         """Has the command accepted on one of them since its start?"""
         self.has_runtime = False
@@ -148,6 +151,7 @@ class Keeper:
         self._memory_before, self._memory = self._memory, Memory()
         self.is_ready = False
         self.traceback = ""
+        self.imported.clear()
         self.has_runtime = False
         self.held.starting()
 
@@ -235,6 +239,8 @@ class Keeper:
         elif letter == b"u" and self.held.keeps_path(text, self):
             self._hidden.add(text)
             answer = b"k"
+        elif letter == b"i":
+            self.imported.update(text.split(SEPARATOR))
         elif letter == b"s" and text.isdigit():
             self.why_unseen = int(text)
             if numbers:
