@@ -133,6 +133,30 @@ def test_a_crash_is_seen_by_clients_and_so_is_the_fix(project: Project, port: in
         it.end()
 
 
+@pytest.mark.parametrize("option", [[], ["--show-errors"], ["--show-errors", "--listen=0.0.0.0:PORT"]])
+def test_who_comes_from_elsewhere_sees_no_traceback_unless_asked(
+    option: list[str], project: Project, port: int
+) -> None:
+    """By an address that other machines see; whoever holds the socket."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as address:
+        try:
+            address.connect(("192.0.2.1", 9))  # sends nothing: it asks by which address one would
+        except OSError:
+            pytest.skip("this machine has no address but its own")
+        host = address.getsockname()[0]
+    path = project.write("server.py", HTTP.replace("127.0.0.1", "0.0.0.0"))
+    options = [word.replace("PORT", str(port)) for word in option]
+    with autoreload(project, *options, "--", sys.executable, "server.py", str(port)) as it:
+        it.expect("^Ready in ")
+        it.watching()
+        path.write_text("undefined\n" + HTTP)
+        it.expect("^Process exited with code 1 ")
+        answer = ask(lambda: socket.create_connection((host, port), 5))
+        assert b" 503 " in answer
+        assert (b"NameError: name 'undefined'" in answer) is bool(option), answer
+        it.end()
+
+
 WORKERS = """
 import os, socket, sys
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))

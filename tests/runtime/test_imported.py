@@ -37,7 +37,7 @@ def test_what_nobody_edits_is_not(path: object, monkeypatch: pytest.MonkeyPatch)
     """The standard library, packages; nor what has no source. Odd things in sys.modules do not matter."""
     told: set[str] = set()
     untold(told)
-    monkeypatch.setitem(sys.modules, "odd", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "odd", None)
     module(monkeypatch, path)
     assert untold(told) == ""
 

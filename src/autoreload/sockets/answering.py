@@ -35,7 +35,9 @@ class _Client:
 class Answering:
     """Accepts on the sockets from `begin` to `end`."""
 
-    def __init__(self) -> None:
+    def __init__(self, show_errors: bool = False) -> None:
+        """`show_errors`: is everybody to see the failure? Else those on this machine are."""
+        self._shows_all = show_errors
         self._epoll = select.epoll()
         self._listeners: dict[int, socket.socket] = {}
         self._clients: dict[int, _Client] = {}
@@ -123,7 +125,7 @@ class Answering:
 
     def _say(self, client: _Client, request: Request) -> None:
         if request is Request.WHOLE:
-            client.unsent = answer(client.heard, self._failure, _is_local(client.socket))
+            client.unsent = answer(client.heard, self._failure, self._shows_all or _is_local(client.socket))
         self._send(client)
 
     def _send(self, client: _Client) -> None:

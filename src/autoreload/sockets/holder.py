@@ -21,10 +21,11 @@ from autoreload.sockets.readiness import Readiness
 class Holder:
     """The sockets of `--listen`, and those that the command binds itself, through the life of the command."""
 
-    def __init__(self, listening: Listening) -> None:
+    def __init__(self, listening: Listening, show_errors: bool = False) -> None:
+        """`show_errors`: is everybody to see why the command is not there? Else those on this machine are."""
         self._listening = listening
         self._keeper: Keeper | None = None
-        self._answering = Answering()
+        self._answering = Answering(show_errors)
         self._draining: Draining | None = None
         self._readiness: Readiness | None = None
         self._is_paused = False
