@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import struct
@@ -103,6 +104,15 @@ def test_who_goes_away_is_forgotten(server: Server) -> None:
         client.close()
     server.work()
     assert server.answering.deadline() is None
+
+
+def test_what_is_released_meanwhile_is_left(server: Server) -> None:
+    """Others that have the socket find it as it was."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        server.answering.begin([other], Failure("python app.py", "has a worker that failed"))
+        assert not os.get_blocking(server.listener.fileno())
+    server.answering.end()
+    assert os.get_blocking(server.listener.fileno())
 
 
 def test_who_comes_after_the_end_waits(server: Server) -> None:

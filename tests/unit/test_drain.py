@@ -78,8 +78,8 @@ ASKED = One(since_sent=2000, since_received=10)
     ],
 )
 def test_who_is_owed_an_answer(connection: One, it_does: bool) -> None:
-    """Not who waits in the queue, nor an idle one: keep-alive, a WebSocket, one that was opened to be used later, a stream
-    of small messages."""
+    """Not who waits in the queue, nor an idle one: keep-alive, a WebSocket, one that was opened to be used later. Nor
+    a stream of small messages."""
     assert owes(connection) is it_does
 
 

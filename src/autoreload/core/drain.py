@@ -98,8 +98,8 @@ def owes(connection: Connection) -> bool:
 
 
 def streams(connection: Connection) -> bool:
-    """Does it perhaps never pause? An answer that began long ago, and goes on in small parts (server-sent events, a
-    WebSocket), has had the time that any has. Who says much, in short words, and is hardly answered, awaits no answer."""
+    """Is it one that may never pause? An answer that began long ago and goes on in small parts (server-sent events, a
+    WebSocket) has had the time that any has. Who says much, in short words, and is hardly answered, awaits nothing."""
     if _talks(connection) and connection.parts <= -MANY:
         return True
     is_small = connection.parts >= MANY and connection.sent < LARGE_PART * connection.parts

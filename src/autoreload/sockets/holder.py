@@ -67,6 +67,11 @@ class Holder:
         return True if self._keeper and path in self._keeper.imported else None
 
     @property
+    def has_failed(self) -> bool:
+        """Has a process of it told that it fails?"""
+        return self._keeper is not None and self._keeper.has_failed
+
+    @property
     def why_unseen(self) -> int:
         """The errno, if the calls of the command were to be seen, and cannot be."""
         return self._keeper.why_unseen if self._keeper else 0
@@ -130,6 +135,7 @@ class Holder:
                 taken = self._readiness.accepted(now)
         if taken is not None:
             self._readiness, self._has_served = None, True
+            self._answering.end()
             if self._keeper:
                 self._keeper.held.ready(now)
         return taken
@@ -184,6 +190,18 @@ class Holder:
             return False
         self._draining = None
         return True
+
+    def answer_for_workers(self, failure: Failure, tree: Iterable[int], now: float) -> None:
+        """If a worker of it has failed, and none serves: its parent may go on, and start another one that fails. Until
+        one does serve, clients are told."""
+        if not self._keeper or not self._keeper.has_failed:
+            return
+        self._keeper.has_failed = False
+        if self._readiness is None or self._readiness.serves(self._inodes(), lambda: tree, now) is not None:
+            return
+        self._readiness.renew(now)
+        listeners = [held for held in self._sockets() if _listens(held)]
+        self._answering.begin(listeners, failure._replace(traceback=self._keeper.traceback))
 
     def ended(self, failure: Failure, left: Iterable[int], well: bool = False) -> None:
         """It has ended by itself, `well` if with exit code 0, or could not be started; these processes are left of
