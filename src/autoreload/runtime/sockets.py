@@ -130,12 +130,13 @@ def _class(base: "Any", link: Link) -> "Any":
     class socket(base):  # type: ignore[misc]
         __slots__ = ()
 
-        def bind(self, address: "Any", /) -> None:
-            text = _wish(self, address)
+        def bind(self, *arguments: "Any", **named: "Any") -> None:
+            address = arguments[0] if len(arguments) == 1 else None
+            text = _wish(self, address) if address is not None else ""
             number = self.fileno()
             letter, given = link.ask("b", text, number) if text else ("", -1)
             if given < 0:
-                plain["bind"](self, address)  # what was sent is bound with it: it is the same socket
+                plain["bind"](self, *arguments, **named)  # what was sent is bound with it: it is the same socket
                 if letter:
                     known[number, os.fstat(number).st_ino] = _KEPT
                     link.tell_imported()
@@ -149,10 +150,10 @@ def _class(base: "Any", link: Link) -> "Any":
             known[number, os.fstat(number).st_ino] = _KEPT
             link.tell_imported()
 
-        def listen(self, backlog: int = 128, /) -> None:
-            if state(self)[1] == _KEPT:
-                backlog = max(backlog, LEAST_QUEUE)
-            plain["listen"](self, backlog)
+        def listen(self, *backlog: "Any", **named: "Any") -> None:
+            if (not backlog or (len(backlog) == 1 and type(backlog[0]) is int)) and state(self)[1] == _KEPT:
+                backlog = (max(*backlog, LEAST_QUEUE),) if backlog else (LEAST_QUEUE,)
+            plain["listen"](self, *backlog, **named)
 
         def _accept(self) -> "Any":
             key, kept = state(self)
@@ -183,7 +184,18 @@ def _class(base: "Any", link: Link) -> "Any":
             plain["shutdown"](self, how)
 
     accepting: set[tuple[int, int]] = set()
+    _hide(socket, plain)
     return socket
+
+
+def _hide(made: "Any", plain: "dict[str, Any]") -> None:
+    """No line of ours in a traceback: of the methods that fail where another program has the address."""
+    try:
+        from .builtin import stand_in_method
+    except ImportError:  # no _ctypes
+        return
+    for name in ("bind", "listen"):
+        setattr(made, name, stand_in_method(plain[name], made.__dict__[name]))
 
 
 def _wait(waiting: "Any", link: Link) -> None:
