@@ -233,6 +233,44 @@ def test_workers_that_fail_one_after_the_other(failure: str, what_it_does: str, 
         it.end()
 
 
+def test_a_worker_that_comes_up_later_serves(project: Project, port: int) -> None:
+    """Without a restart: what it needed was not there. From then on it alone answers."""
+    source = 'import os\nif os.path.exists("not yet"):\n    raise SystemError\nVERSION = b"version 1"'
+    leaf = project.write("leaf.py", source)
+    project.write("server.py", SPAWNING)
+    with autoreload(project, "--", sys.executable, "server.py", str(port)) as it:
+        eventually(lambda: has([ask(over_tcp(port))], b"version 1"), what=it.text())
+        it.watching()
+        project.write("not yet", "")
+        leaf.write_text(source.replace("version 1", "version 2"))
+        eventually(lambda: b" 503 " in ask(over_tcp(port)), what=it.text())
+        (project.tree / "not yet").unlink()
+        eventually(lambda: has([ask(over_tcp(port))], b"version 2"), what=it.text())
+        it.expect("^Ready in ")
+        it.expect("^Ready in ")
+        assert {ask(over_tcp(port))[-9:] for _ in range(20)} == {b"version 2"}
+        assert it.restarts() == ["leaf.py"]
+        it.end()
+
+
+def test_beside_an_old_process_that_serves_nobody_is_told(project: Project, port: int) -> None:
+    """--overlap: the workers of the new one fail, and the old one answers."""
+    leaf = project.write("leaf.py", 'VERSION = b"version 1"')
+    project.write("server.py", SPAWNING)
+    with autoreload(project, "--overlap", "--", sys.executable, "server.py", str(port)) as it:
+        it.expect("^Ready in ")
+        it.watching()
+        with asking(over_tcp(port)) as answers:
+            leaf.write_text("undefined")
+            eventually(lambda: project.stderr.read_text().count("NameError: name 'undefined'") > 2, what=it.text())
+            seen = len(answers)
+            eventually(lambda: len(answers) > seen + 3)
+            leaf.write_text('VERSION = b"version 2"')
+            eventually(partial(has, answers, b"version 2"), what=it.text())
+        assert {answer[-9:] for answer in answers} == {b"version 1", b"version 2"}
+        it.end()
+
+
 def test_a_helper_that_fails_is_no_worker(project: Project, port: int) -> None:
     """Python that the server starts to try something out, before it serves: nobody is told of that."""
     probe = (
