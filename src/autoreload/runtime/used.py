@@ -154,9 +154,20 @@ def absolute(path: str) -> str:
     if path.startswith("/"):
         return path
     try:
-        return normpath(join(getcwd(), path))
+        path = join(getcwd(), path)
     except OSError:
         return path  # that folder is gone
+    straight = normpath(path)
+    return straight if ".." not in path.split("/") or _is_same(path, straight) else path
+
+
+def _is_same(path: str, other: str) -> bool:
+    """`..` behind a link leads out of the folder that the link leads to."""
+    try:
+        one, two = stat(path), stat(other)
+    except (OSError, ValueError):
+        return False
+    return (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)
 
 
 def _file(module: Any) -> str:
