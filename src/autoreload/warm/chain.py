@@ -277,6 +277,19 @@ class Chain:
         path = f"{folder}/{name}"
         return self.disk.real(path) if may_look and os.path.islink(path) else path
 
+    def behind_link(self, paths: Iterable[str]) -> str:
+        """One of them that is reached by a link which may lead elsewhere than when the program followed it, as
+        `current -> release-2` does after a deployment; empty: none is. That it was followed leaves no trace."""
+        now: dict[str, str] = {}
+        for path in paths:
+            real = self.resolved(path)
+            folder = path.rpartition("/")[0]
+            if folder not in now:
+                now[folder] = self.disk.real(folder or "/").rstrip("/")
+            if now[folder] != self._folders[folder][0] or (real != path and not self.was_opened(real)):
+                return path
+        return ""
+
     @property
     def overflowed(self) -> bool:
         """Did the program use more files than it could keep in mind?"""
