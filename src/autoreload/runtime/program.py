@@ -99,7 +99,7 @@ class Program:
 
     def watch(self) -> None:
         """From now on, see which files are opened, and what is executed in the place of the program."""
-        opened.watch(self._opened, self._made)
+        opened.watch(self._opened, self._made, self._removed)
         successor.watch(self)
 
     def here(self) -> bool:
@@ -143,6 +143,10 @@ class Program:
     def _made(self, path: str) -> None:
         if not self._is_ours():
             self.used.make(path)
+
+    def _removed(self, path: str) -> None:
+        if not self._is_ours():
+            self.used.remove(path)
 
     def _is_ours(self) -> bool:
         """Is that our own doing, for a snapshot?"""

@@ -44,6 +44,7 @@ class Used:
         self._known: set[str] = set()
         self._modules: dict[str, int] = {}
         self._made: set[str] = set()
+        self._removed: set[str] = set()
         self._collected = 0
         """When modules were collected last, by `now`."""
         self.overflowed = False
@@ -88,6 +89,19 @@ class Used:
         one that is resumed would miss it."""
         made, self._made = self._made, set()
         return [path for path in made if not path.startswith(_NO_FILES) and is_there(path)]
+
+    def remove(self, path: str) -> None:
+        """The program may be about to remove that file or folder."""
+        if len(self._removed) < MOST:
+            self._removed.add(absolute(path))
+        else:
+            self.overflowed = True
+
+    def removed(self) -> list[str]:
+        """What it has removed of late, or would have if it had been there, and not made again. A new start would do so
+        once more: with what the program has made afterwards and left behind."""
+        removed, self._removed = self._removed, set()
+        return [path for path in removed if not path.startswith(_NO_FILES) and not is_there(path)]
 
     def collect(self, but: Collection[str]) -> None:
         """Add the files of the modules that came since the last time, without those that are told of otherwise. Most
