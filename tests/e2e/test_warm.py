@@ -6,6 +6,7 @@ import os
 import py_compile
 import signal
 import sys
+import time
 
 import pytest
 
@@ -531,3 +532,36 @@ def test_a_link_that_leads_elsewhere_restarts_cold(project: Project, follow: str
             wait_for(project, f"up {number}", times)
             at_rest(tool)
         tool.end()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        "name = input()",
+        "signal.signal(signal.SIGALRM, lambda *_: None)\nsignal.alarm(1)\nsignal.pause()",
+        "def handler(*_):\n    import slower, leaf\nsignal.signal(signal.SIGALRM, handler)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.01)\nsignal.pause()",
+    ],
+)
+def test_what_came_from_outside_has_to_come_again(project: Project, ask: str) -> None:
+    """A new start asks once more, and so does one that is resumed."""
+    asks = f'import signal, slow\nprint("begins", flush=True)\n{ask}\nimport slower'
+    project.write("app.py", APP.replace('print("begins", flush=True)', asks))
+    project.write("slow.py", SLOW)
+    project.write("slower.py", SLOW)
+    project.write("leaf.py", "value = 1\n")
+    reads, writes = os.pipe()
+    try:
+        with autoreload(project, "--warm", "-v", sys.executable, "app.py", stdin=reads) as tool:
+            for times, value in ((1, 1), (2, 22)):
+                wait_for(project, "begins", times)
+                if "input" in ask:
+                    time.sleep(0.6)  # as long as a person takes at least: this is what is recognised
+                    os.write(writes, b"bob\n")
+                wait_for(project, f"up {value}")
+                tool.watching()
+                project.write("leaf.py", "value = 22\n")
+            tool.end()
+    finally:
+        os.close(reads)
+        os.close(writes)

@@ -6,7 +6,7 @@ import os
 from _thread import get_ident
 from time import monotonic
 
-from . import native, opened, refusals, successor
+from . import native, opened, outside, refusals, successor
 from .kernel import content, faults_of_children
 from .protocol import note
 from .snapshot import take
@@ -60,6 +60,7 @@ class Program:
         """Files that are being run in steps, the outermost first. One may be there twice: a script that is imported."""
         self.looked_up = 0
         """When the last module was looked for, see used.now."""
+        self.waits = outside.Waits()
         self.resumed = 0
         """How often this process, or one that it was forked from, was forked by a snapshot that was resumed."""
         self.depth = 0
@@ -186,13 +187,20 @@ class Program:
     def _take(self, kind: str, path: str, best: bool) -> str:
         """Take a snapshot; why there is none, empty if there is."""
         try:
-            why = refusals.reason(self._main, self._user)
+            why = refusals.reason(self._main, self._user) or self._moved_by()
             if why:
                 return why
             self._cost = _cost()
             return take(self, kind, path, best)
         except Exception as error:  # a fault of ours is not to be the program's
             return f"it failed: {error!r}"
+
+    def _moved_by(self) -> str:
+        """What from outside has brought the program here; empty: nothing."""
+        self.waits.look()
+        if self.waits.over:
+            return f"it has waited for something for {outside.LONG} s"
+        return "it handles a signal" if outside.handles_signal() else ""
 
     def _refused(self, why: str, path: str) -> None:
         if why not in self._told and note(self.address, "refused", why, path):
@@ -201,10 +209,12 @@ class Program:
     def looks_up(self) -> None:
         """A module is about to be looked for."""
         self.looked_up = now()
+        self.waits.look()
 
     def forked(self) -> None:
         """This is another process now, and still the program."""
         self.telling.forked()
+        self.waits.begin()
         self._faults, self.alone_before = 0, True
         self.pid = os.getpid()
         self._main = get_ident()
