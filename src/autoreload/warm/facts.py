@@ -59,6 +59,8 @@ class Facts:
             return Decision((), "the start directory is another one")
         if chain.overflowed:
             return Decision((), "the program uses too many files")
+        if path := chain.behind_link(changed):
+            return Decision((), "a link on the way to {} may lead elsewhere by now", path)
         burst = {chain.resolved(path): self._touched(chain, path, was_there) for path, was_there in changed.items()}
         return decide(chain.known(), burst, chain.stale())
 
