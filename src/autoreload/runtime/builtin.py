@@ -91,7 +91,9 @@ def stand_in(original: Any, instead: Callable[..., Any]) -> Any:
     name, owner = original.__name__, original.__self__
     module = Module(owner.__name__)
     module.__spec__, module.__loader__ = owner.__spec__, owner.__loader__
-    doc = f"{name}{original.__text_signature__}\n--\n\n{original.__doc__}"  # as Argument Clinic writes it
+    doc = original.__doc__ or ""
+    if original.__text_signature__:
+        doc = f"{name}{original.__text_signature__}\n--\n\n{doc}"  # as Argument Clinic writes it
     interpreter = dlopen(None, 0)  # type: ignore[arg-type]
     definition = _Definition(
         _Text(name.encode()),

@@ -66,9 +66,30 @@ def _path(file: Any) -> str:
         return ""  # the function itself will say what is wrong with it
 
 
-def watch(read: Callable[[str, bool], None], made: Callable[[str], None], removed: Callable[[str], None]) -> None:
+def watch_databases(module: Any, read: Callable[[str, bool], None]) -> None:
+    """From now on tell `read` of each file that sqlite opens. `module`: _sqlite3."""
+
+    def opened(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        path = _path(file if arguments else named.get("database"))
+        if path.startswith("file:"):
+            path = path[len("file:") :].partition("?")[0]
+            path = path[2:] if path.startswith("///") else path
+        if path and path != ":memory:":
+            for name in (path, f"{path}-wal"):
+                read(name, False)
+
+    module.connect = _noting(module.connect, opened)
+
+
+def watch(
+    read: Callable[[str, bool], None],
+    made: Callable[[str], None],
+    removed: Callable[[str], None],
+    listed: Callable[[str], None],
+) -> None:
     """From now on tell `read` of each file that is opened to be read or written over, by the name it is opened by, and
-    whether as code; `made` of each file or folder that may be made, and `removed` of each that may be removed."""
+    whether as code; `made` of each file or folder that may be made, `removed` of each that may be removed, and `listed`
+    of each folder the names in which are read. The import system lists folders by names of its own."""
 
     def opened(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         mode = arguments[1] if len(arguments) > 1 else named.get("mode", "r")
@@ -108,6 +129,11 @@ def watch(read: Callable[[str, bool], None], made: Callable[[str], None], remove
         if path and not path.endswith(".pyc"):  # of which the import system takes care, and we
             tell(path)
 
+    def listed_as(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        path = _path("." if file is None else file)
+        if path:
+            listed(path)
+
     def read_as(file: Any, is_code: bool = False) -> None:
         path = _path(file)
         if path:
@@ -127,6 +153,8 @@ def watch(read: Callable[[str, bool], None], made: Callable[[str], None], remove
     code = _noting(_io.open_code, opened_as_code)
     _io.open_code = code
     io.open_code = code
+    os.listdir = _noting(os.listdir, listed_as)
+    os.scandir = _noting(os.scandir, listed_as)
     os.open = posix.open = _noting(os.open, opened_by_number)
     os.mkdir = posix.mkdir = _noting(os.mkdir, folder_made)
     os.rename = posix.rename = _noting(os.rename, moved)

@@ -100,8 +100,12 @@ class Program:
 
     def watch(self) -> None:
         """From now on, see which files are opened, and what is executed in the place of the program."""
-        opened.watch(self._opened, self._made, self._removed)
+        opened.watch(self._opened, self._made, self._removed, self._listed)
         successor.watch(self)
+
+    def watch_databases(self, module: Any) -> None:
+        """_sqlite3 has been imported: see which databases are opened, for it reads them in C."""
+        opened.watch_databases(module, self._opened)
 
     def here(self) -> bool:
         """Is this the process, and the thread, that snapshots can be taken of?"""
@@ -148,6 +152,11 @@ class Program:
     def _removed(self, path: str) -> None:
         if not self._is_ours():
             self.used.remove(path)
+
+    def _listed(self, path: str) -> None:
+        """The names in that folder are about to be read."""
+        if not self._is_ours():
+            self.used.add(path.rstrip("/") + "/")
 
     def _is_ours(self) -> bool:
         """Is that our own doing, for a snapshot?"""

@@ -7,6 +7,8 @@ sys.modules when they are asked for, whoever found and loaded them; the finder a
 from __future__ import annotations
 
 import sys
+from _imp import source_hash
+from os import fsencode
 from os.path import join, normpath
 from posix import getcwd, listdir, lstat, stat
 from time import clock_gettime_ns, sleep
@@ -24,6 +26,7 @@ NEVER = 1 << 80
 """A time, in nanoseconds."""
 UNSURE = (-2, -2, -2, -2)
 """Signature of a file that may not be what the program read: no file has it, whether it can be asked or not."""
+_CACHE = "__pycache__"
 _NO_FILES = ("/proc/", "/sys/", "/dev/")
 _CLOCK_REALTIME_COARSE = 5
 _LONGEST_TICK = 20_000_000
@@ -194,7 +197,10 @@ def _file(module: Any) -> str:
 
 
 def signature_of(path: str) -> Signature | None:
-    """What tells a changed file from the same; None: there is no file. What is in an archive is the archive."""
+    """What tells a changed file from the same; None: there is no file. What is in an archive is the archive. With a
+    slash at its end, it stands for the names in a folder."""
+    if path.endswith("/"):
+        return _names_in(path)
     while True:
         try:
             return signature(stat(path))
@@ -202,6 +208,16 @@ def signature_of(path: str) -> Signature | None:
             path = path.rpartition("/")[0] or "/"
         except (OSError, ValueError):
             return None
+
+
+def _names_in(folder: str) -> Signature | None:
+    """Not the time of the folder: that changes with each save of an editor that makes a file for a moment."""
+    try:
+        names = sorted(name for name in listdir(folder) if name[0] != "." and name[-1] != "~" and name != _CACHE)
+    except (OSError, ValueError):
+        return None
+    digest = source_hash(0, fsencode("/".join(names)))
+    return 0, 0, len(names), int.from_bytes(digest, "little", signed=True)
 
 
 def signature(status: Any) -> Signature:

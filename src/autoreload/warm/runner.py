@@ -126,11 +126,11 @@ class WarmRunner:
     def read(self) -> list[Event]:
         """What happened since the last call. The snapshots come first: what they told, they told before they ended."""
         events, self._queued = [*self._queued, *self._hear_chain()], []
-        return events + self._hear(self._runner.read())
+        return _since_loss(events + self._hear(self._runner.read()))
 
     def reap(self) -> list[Event]:
         """A child died."""
-        return self._hear_chain() + self._hear(self._runner.reap())
+        return _since_loss(self._hear_chain() + self._hear(self._runner.reap()))
 
     def step(self, now: float) -> list[Event]:
         """The deadline has come; `now`: monotonic seconds."""
@@ -148,7 +148,9 @@ class WarmRunner:
         if _is_due(self._weigh_at, now):
             self._weigh_at = None
             events += self._weigh()
-        return events + (self._hear(self._runner.step(now)) if _is_due(self._runner.deadline(), now) else [])
+        return _since_loss(
+            events + (self._hear(self._runner.step(now)) if _is_due(self._runner.deadline(), now) else [])
+        )
 
     def forward(self, number: int) -> None:
         """Send the command itself, if it is alive, a signal."""
@@ -433,6 +435,13 @@ class WarmRunner:
         self._chain.expect_end(self._chain.snapshots)
         self._then = then
         self._runner.stop(_OWN, number, grace)
+
+
+def _since_loss(events: list[Event]) -> list[Event]:
+    """Without what was told of a tree whose guard was lost meanwhile: there is a new guard already, and who starts the
+    command for one of these would have it twice."""
+    lost = [place for place, event in enumerate(events) if isinstance(event, GuardLost)]
+    return events[lost[-1] :] if lost else events
 
 
 def _is_due(deadline: float | None, now: float) -> bool:
