@@ -72,14 +72,25 @@ class Report:
             self._line(Level.ATTENTION, "The process that guards the command was killed, restart process")
 
     def how(
-        self, warm: bool, what: str, path: str, seconds: float, lasting: bool, was_prepared: bool, explain: bool
+        self,
+        warm: bool,
+        what: str,
+        path: str,
+        seconds: float,
+        lasting: bool,
+        was_prepared: bool,
+        nearer: str,
+        nearer_path: str,
+        explain: bool,
     ) -> None:
         """How the restart is made; all but `explain` as in `events.Restarted`."""
         name = self._shown(path)
         if warm:
             place = f"{what} {name}" if path else "the start of the program"
             how = "prepared while the old process ended, released" if was_prepared else "resumed"
-            self._line(Level.DETAIL, f"Warm restart from {place}, {how} in {_seconds(seconds)}")
+            why = f"; {nearer.replace('{}', self._shown(nearer_path))}" if nearer else ""
+            level = Level.ATTENTION if nearer and explain else Level.DETAIL
+            self._line(level, f"Warm restart from {place}, {how} in {_seconds(seconds)}{why}")
         else:
             is_news = lasting and not self._has_no_snapshots
             self._has_no_snapshots |= lasting

@@ -72,6 +72,9 @@ class Restarted(NamedTuple):
     """Of a cold one: will the next be cold for the same reason?"""
     was_prepared: bool = False
     """Had it been resumed before the old program ended?"""
+    nearer: str = ""
+    """Of a warm one from far up: why no nearer snapshot serves; `{}` stands for `nearer_path`."""
+    nearer_path: str = ""
 
 
 class Unprepared(NamedTuple):

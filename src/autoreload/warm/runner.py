@@ -75,6 +75,8 @@ class WarmRunner:
         self._resumed_at = 0.0
         self._arrival = Arrival()
         self._changed: tuple[str, ...] = ()
+        self._nearer = "", ""
+        """Why no nearer snapshot serves, if that is worth a word, and the path for `{}` in it."""
         self._run = 0
         self._then: Callable[[], list[Event]] | None = None
         """What comes when the stop of our own is answered."""
@@ -214,6 +216,7 @@ class WarmRunner:
         distrusted = next((path for path in self._changed if self._arrival.is_distrusted(path, time.monotonic())), "")
         if distrusted and decision.candidates:
             decision = Decision((), "the program did not come up when it was resumed for {}", distrusted)
+        self._nearer = decision.nearer, decision.nearer_path
         if not self._chain.snapshots:
             self._queued += self._start_cold(decision)
         elif decision.candidates:
@@ -253,6 +256,8 @@ class WarmRunner:
         following = self._resuming.next(time.monotonic())
         if following is not None:
             self._expect_end_below(following)
+            if not following.depth:
+                self._nearer = f"nearer ones may not serve, {{}}: {why}", path
         else:
             decision = Decision((), f"{{}}: {why}", path)
             self._end_then(lambda: self._start_cold(decision))
@@ -267,7 +272,8 @@ class WarmRunner:
         kind, path = snapshot.where
         seconds = self._resuming.resumed(time.monotonic())
         self._thin()  # what was begun may have had to wait
-        return [Restarted(self._run, True, kind, path, seconds, was_prepared=was_prepared), Started(self._run, pid)]
+        how = Restarted(self._run, True, kind, path, seconds, False, was_prepared, *self._nearer)
+        return [how, Started(self._run, pid)]
 
     # -- what the snapshots tell ---------------------------------------------------------------------------------------
     def _hear_chain(self) -> list[Event]:
