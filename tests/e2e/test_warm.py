@@ -178,10 +178,27 @@ def test_why_there_is_no_nearer_snapshot_is_said(project: Project, hindrance: st
         tool.end()
 
 
-def test_that_there_was_no_occasion_for_a_nearer_snapshot_is_said(project: Project) -> None:
-    """The work is done by a child, as that of some servers is."""
+def test_a_program_whose_children_do_the_work_is_started_as_without_snapshots(project: Project) -> None:
+    """As some servers are. It has them again when it changes itself."""
     write(project)
-    project.write("main.py", "import os\nif os.fork() == 0:\n    import app\nos.wait()\n")
+    parent = "import os\nif os.fork() == 0:\n    import app\nos.wait()\n"
+    project.write("main.py", parent)
+    with autoreload(project, "--warm", "-v", sys.executable, "main.py") as tool:
+        for value in (22, 333):
+            at_rest(tool)
+            project.write("leaf.py", f"value = {value}\n")
+            tool.expect("Cold restart: snapshots would save nothing, for child processes do the work")
+            wait_for(project, f"up {value}")
+        at_rest(tool)
+        project.write("main.py", f"{parent}\n")
+        tool.expect("1 snapshot,")
+        tool.end()
+
+
+def test_that_there_was_no_occasion_for_a_nearer_snapshot_is_said(project: Project) -> None:
+    """The script has used it, and imported nothing more."""
+    write(project)
+    project.write("main.py", "import leaf\nimport app\n")
     with autoreload(project, "--warm", "--explain", sys.executable, "main.py") as tool:
         wait_for(project, "up 1")
         tool.watching()

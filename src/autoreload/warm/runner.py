@@ -47,6 +47,7 @@ from autoreload.warm.resuming import Resuming
 from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping
 from autoreload.warm.thinning import Thinning
 from autoreload.warm.unused import why_used
+from autoreload.warm.worth import IN_VAIN, Worth
 
 STUCK_GRACE = 1.0
 """Seconds that a program which did not come up gets to end."""
@@ -74,6 +75,7 @@ class WarmRunner:
         self._resumed_from: Snapshot | None = None
         self._resumed_at = 0.0
         self._arrival = Arrival()
+        self._worth = Worth()
         self._changed: tuple[str, ...] = ()
         self._nearer = "", ""
         """Why no nearer snapshot serves, if that is worth a word, and the path for `{}` in it."""
@@ -216,6 +218,8 @@ class WarmRunner:
         distrusted = next((path for path in self._changed if self._arrival.is_distrusted(path, time.monotonic())), "")
         if distrusted and decision.candidates:
             decision = Decision((), "the program did not come up when it was resumed for {}", distrusted)
+        if self._worth.is_chain_in_vain(self._chain, changed):
+            decision = Decision((), IN_VAIN, lasting=True)
         self._nearer = decision.nearer, decision.nearer_path
         if not self._chain.snapshots:
             self._queued += self._start_cold(decision)
@@ -229,7 +233,8 @@ class WarmRunner:
         self._forget_all()
         self._facts.starts_cold()
         told = self._terms.told(self._chain.address, self._facts.hot.places())
-        environ = injection(self._environ, self._runner.guard, told) if not self._runner.weak else {}
+        is_let_in = not self._runner.weak and not self._worth.gives_up
+        environ = injection(self._environ, self._runner.guard, told) if is_let_in else {}
         self._runner.start(self._run, environ=environ)
         if not decision.reason:
             return []
@@ -348,6 +353,7 @@ class WarmRunner:
     def rested(self, seconds: float | None) -> list[Event]:
         """The program has come to rest. `seconds`: how long that took; None: it was not seen to."""
         wait = self._wait()
+        self._worth.rested(self._chain.program, seconds)
         if wait is not None and not self._is_busy:
             self._arrival.rested(seconds, wait, time.monotonic())
         return []
