@@ -6,6 +6,7 @@ import os
 import py_compile
 import signal
 import sys
+import time
 
 import pytest
 
@@ -574,3 +575,59 @@ def test_a_slow_restart_recommends_what_would_help_once(project: Project) -> Non
 def test_what_is_in_use_is_not_recommended(project: Project) -> None:
     """Control."""
     assert not hinted(project, "--warm", "--cold", "leaf.py")
+
+
+@pytest.mark.parametrize("follow", ["abspath", "realpath"])
+def test_a_link_that_leads_elsewhere_restarts_cold(project: Project, follow: str) -> None:
+    """Also if only the program itself followed it, so that what it used is behind none; there and back again."""
+    folder = f"os.path.{follow}('current')"
+    project.write("app.py", APP.replace("import slow", f"import os\nsys.path.insert(0, {folder})\nimport slow, other"))
+    project.write("slow.py", SLOW)
+    for number in (1, 2):
+        project.write(f"../release-{number}/leaf.py", f"value = {number}\n#{'#' * number}\n")
+        project.write(f"../release-{number}/other.py", "")
+    current, new = project.tree / "current", project.tree / "new"
+    current.symlink_to("../release-1")
+    with autoreload(project, "--warm", "-v", "--explain", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        at_rest(tool)
+        for number, times in ((2, 1), (1, 2)):
+            new.symlink_to(f"../release-{number}")
+            new.rename(current)
+            tool.expect("Cold restart: a link on the way to current/leaf.py may lead elsewhere by now")
+            wait_for(project, f"up {number}", times)
+            at_rest(tool)
+        tool.end()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        "name = input()",
+        "signal.signal(signal.SIGALRM, lambda *_: None)\nsignal.alarm(1)\nsignal.pause()",
+        "def handler(*_):\n    import slower, leaf\nsignal.signal(signal.SIGALRM, handler)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.01)\nsignal.pause()",
+    ],
+)
+def test_what_came_from_outside_has_to_come_again(project: Project, ask: str) -> None:
+    """A new start asks once more, and so does one that is resumed."""
+    asks = f'import signal, slow\nprint("begins", flush=True)\n{ask}\nimport slower'
+    project.write("app.py", APP.replace('print("begins", flush=True)', asks))
+    project.write("slow.py", SLOW)
+    project.write("slower.py", SLOW)
+    project.write("leaf.py", "value = 1\n")
+    reads, writes = os.pipe()
+    try:
+        with autoreload(project, "--warm", "-v", sys.executable, "app.py", stdin=reads) as tool:
+            for times, value in ((1, 1), (2, 22)):
+                wait_for(project, "begins", times)
+                if "input" in ask:
+                    time.sleep(0.6)  # as long as a person takes at least: this is what is recognised
+                    os.write(writes, b"bob\n")
+                wait_for(project, f"up {value}")
+                tool.watching()
+                project.write("leaf.py", "value = 22\n")
+            tool.end()
+    finally:
+        os.close(reads)
+        os.close(writes)

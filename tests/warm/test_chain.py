@@ -35,6 +35,7 @@ def facts(depth: int, *used: str) -> dict[str, Any]:
         "used": [(path, signature_of(path)) for path in used],
         "overflowed": False,
         "made": [],
+        "removed": [],
         "alone": True,
         "child": 1_000_001 + depth,
         "in_progress": {},

@@ -111,9 +111,12 @@ class Frozen:
         """In a child that is prepared: the files that it is made for."""
         return self._prepared.changed
 
-    def tell(self, kind: str, path: str, best: bool, age: float, line: bytes, made: list[str], alone: bool) -> None:
+    def tell(
+        self, kind: str, path: str, best: bool, age: float, line: bytes, done: tuple[list[str], list[str]], alone: bool
+    ) -> None:
         """Tell the tool that this process is a snapshot now. `best`: for that file, there is no better place. `line`:
-        where it listens. `made`: since the one above it. `alone`: it has had no children.
+        where it listens. `done`: what was made, and what removed, since the one above it. `alone`: it has had no
+        children.
 
         This may come late: the program has gone on, and may have become the next snapshot, or have ended.
         """
@@ -129,7 +132,8 @@ class Frozen:
             "line": line,
             "above": program.lines[-1] if program.lines else b"",
             "used": program.used.files[program.sent :],
-            "made": made,
+            "made": done[0],
+            "removed": done[1],
             "alone": alone,
             "telling": program.telling.where(),
             "overflowed": program.used.overflowed,

@@ -44,6 +44,7 @@ class Used:
         self._known: set[str] = set()
         self._modules: dict[str, int] = {}
         self._made: set[str] = set()
+        self._removed: set[str] = set()
         self._collected = 0
         """When modules were collected last, by `now`."""
         self.overflowed = False
@@ -88,6 +89,19 @@ class Used:
         one that is resumed would miss it."""
         made, self._made = self._made, set()
         return [path for path in made if not path.startswith(_NO_FILES) and is_there(path)]
+
+    def remove(self, path: str) -> None:
+        """The program may be about to remove that file or folder."""
+        if len(self._removed) < MOST:
+            self._removed.add(absolute(path))
+        else:
+            self.overflowed = True
+
+    def removed(self) -> list[str]:
+        """What it has removed of late, or would have if it had been there, and not made again. A new start would do so
+        once more: with what the program has made afterwards and left behind."""
+        removed, self._removed = self._removed, set()
+        return [path for path in removed if not path.startswith(_NO_FILES) and not is_there(path)]
 
     def collect(self, but: Collection[str]) -> None:
         """Add the files of the modules that came since the last time, without those that are told of otherwise. Most
@@ -154,9 +168,20 @@ def absolute(path: str) -> str:
     if path.startswith("/"):
         return path
     try:
-        return normpath(join(getcwd(), path))
+        path = join(getcwd(), path)
     except OSError:
         return path  # that folder is gone
+    straight = normpath(path)
+    return straight if ".." not in path.split("/") or _is_same(path, straight) else path
+
+
+def _is_same(path: str, other: str) -> bool:
+    """`..` behind a link leads out of the folder that the link leads to."""
+    try:
+        one, two = stat(path), stat(other)
+    except (OSError, ValueError):
+        return False
+    return (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)
 
 
 def _file(module: Any) -> str:

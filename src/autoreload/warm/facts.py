@@ -60,6 +60,8 @@ class Facts:
             return Decision((), "the start directory is another one")
         if chain.overflowed:
             return Decision((), "the program uses too many files")
+        if path := chain.behind_link(changed):
+            return Decision((), "a link on the way to {} may lead elsewhere by now", path)
         burst = {chain.resolved(path): self._touched(chain, path, was_there) for path, was_there in changed.items()}
         decision = decide(chain.known(), burst, chain.stale())
         if len(chain.snapshots) == 1 and decision.candidates:

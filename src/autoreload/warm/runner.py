@@ -344,6 +344,8 @@ class WarmRunner:
             return "it is being started or ended"
         if any(map(self._facts.cold, paths)):
             return "it is named by --cold"
+        if self._chain.behind_link(paths):
+            return "a link on the way to it may lead elsewhere by now"
         return why_used(self._chain, set(map(self._chain.resolved, paths)), self._hear_in_between)
 
     def _hear_in_between(self) -> None:
