@@ -44,7 +44,7 @@ from autoreload.warm.injection import Terms, injection
 from autoreload.warm.memory import WEIGHED_AFTER, Memory, too_much
 from autoreload.warm.overlap import Overlap, is_up_to_date
 from autoreload.warm.resuming import Resuming
-from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping
+from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping, is_due
 from autoreload.warm.thinning import Thinning
 from autoreload.warm.unused import why_used
 from autoreload.warm.worth import IN_VAIN, Worth
@@ -139,20 +139,20 @@ class WarmRunner:
     def step(self, now: float) -> list[Event]:
         """The deadline has come; `now`: monotonic seconds."""
         events = self._hear_chain()
-        if _is_due(self._stopping.deadline(), now) and (asked := self._stopping.end()):
+        if is_due(self._stopping.deadline(), now) and (asked := self._stopping.end()):
             self._runner.stop(asked.token, signal.SIGKILL, 0.0)
-        if _is_due(self._resuming.deadline(), now):
+        if is_due(self._resuming.deadline(), now):
             self._resuming.cancel()
             self._end_then(lambda: self._start_cold(Decision((), "the snapshot did not answer")))
-        if _is_due(self._suspect_at, now):
+        if is_due(self._suspect_at, now):
             self._suspect_at = None
             events += self._broken()
-        if _is_due(self._arrival.deadline(), now):
+        if is_due(self._arrival.deadline(), now):
             events += self._has_not_come_up(now)
-        if _is_due(self._weigh_at, now):
+        if is_due(self._weigh_at, now):
             self._weigh_at = None
             events += self._weigh()
-        return events + (self._hear(self._runner.step(now)) if _is_due(self._runner.deadline(), now) else [])
+        return events + (self._hear(self._runner.step(now)) if is_due(self._runner.deadline(), now) else [])
 
     def forward(self, number: int) -> None:
         """Send the command itself, if it is alive, a signal."""
@@ -445,7 +445,3 @@ class WarmRunner:
         self._chain.expect_end(self._chain.snapshots)
         self._then = then
         self._runner.stop(_OWN, number, grace)
-
-
-def _is_due(deadline: float | None, now: float) -> bool:
-    return deadline is not None and now >= deadline
