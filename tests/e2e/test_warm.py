@@ -156,6 +156,72 @@ def test_why_a_restart_is_cold_is_said_with_explain(project: Project) -> None:
         tool.end()
 
 
+@pytest.mark.parametrize(
+    ("hindrance", "why"),
+    [
+        (
+            "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()",
+            "a thread is running",
+        ),
+        ("import socket\nlistener = socket.create_server(('127.0.0.1', 0))", "it listens for connections"),
+    ],
+)
+def test_why_there_is_no_nearer_snapshot_is_said(project: Project, hindrance: str, why: str) -> None:
+    """In the line that tells of the warm restart."""
+    write(project)
+    project.write("main.py", f"{hindrance}\nimport app\n")
+    with autoreload(project, "--warm", "--explain", sys.executable, "main.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        project.write("leaf.py", "value = 22\n")
+        tool.expect(rf"Warm restart from the start of the program, resumed in .*; there is no nearer one: {why}")
+        wait_for(project, "up 22")
+        tool.end()
+
+
+def test_a_program_whose_children_do_the_work_is_started_as_without_snapshots(project: Project) -> None:
+    """As some servers are. It has them again when it changes itself."""
+    write(project)
+    parent = "import os\nif os.fork() == 0:\n    import app\nos.wait()\n"
+    project.write("main.py", parent)
+    with autoreload(project, "--warm", "-v", sys.executable, "main.py") as tool:
+        for value in (22, 333):
+            at_rest(tool)
+            project.write("leaf.py", f"value = {value}\n")
+            tool.expect("Cold restart: snapshots would save nothing, for child processes do the work")
+            wait_for(project, f"up {value}")
+        at_rest(tool)
+        project.write("main.py", f"{parent}\n")
+        tool.expect("1 snapshot,")
+        tool.end()
+
+
+def test_that_there_was_no_occasion_for_a_nearer_snapshot_is_said(project: Project) -> None:
+    """The script has used it, and imported nothing more."""
+    write(project)
+    project.write("main.py", "import leaf\nimport app\n")
+    with autoreload(project, "--warm", "--explain", sys.executable, "main.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        project.write("leaf.py", "value = 22\n")
+        tool.expect("there is no nearer one: its main process imported nothing after enough work")
+        wait_for(project, "up 22")
+        tool.end()
+
+
+def test_which_file_nearer_snapshots_have_used_is_said(project: Project) -> None:
+    """Though it is the one that was edited: how far up it is used is not known to everybody."""
+    write(project)
+    project.write("main.py", "import leaf\nimport slow\nimport app\n")
+    with autoreload(project, "--warm", "--explain", "-v", sys.executable, "main.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        project.write("leaf.py", "value = 22\n")
+        tool.expect(r"Warm restart from the start of the program, resumed in .*; nearer ones have used leaf\.py")
+        wait_for(project, "up 22")
+        tool.end()
+
+
 def test_a_python_that_lets_nobody_in_restarts_cold(project: Project) -> None:
     """And says so."""
     write(project)

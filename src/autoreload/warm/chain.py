@@ -279,6 +279,10 @@ class Chain:
         """As `was_opened`, and not only by a child of it."""
         return path in self._signatures or not self._programs.isdisjoint(self._tellers.get(path, ()))
 
+    def used_by_itself(self) -> set[str]:
+        """Files that the program itself, not only a child of it, is known to have used."""
+        return {path for path in {*self._signatures, *self.opened} if self.was_opened_by_itself(path)}
+
     def resolved(self, path: str) -> str:
         """The path without links: the program may name a file by another way than the one that watches it.
 

@@ -55,6 +55,10 @@ class Decision(NamedTuple):
     path: str = ""
     lasting: bool = False
     """Will it be so the next time too?"""
+    nearer: str = ""
+    """If it resumes from far up: why the snapshots below cannot serve, or why there are none."""
+    nearer_path: str = ""
+    """For which `{}` stands in that."""
 
 
 def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collection[str]) -> Decision:
@@ -86,7 +90,21 @@ def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collecti
     if not candidates:
         first = next(path for path in changed if path in chain[0].used)
         return Decision((), "{} was used before the first snapshot", first)
-    return Decision(tuple(reversed(candidates)), "")
+    best = candidates[-1]
+    nearer, path = _in_the_way(chain[best + 1], changed, unseen) if best + 1 < len(chain) else ("", "")
+    if best and path in burst:
+        nearer = path = ""  # of the file that was edited everybody knows
+    return Decision(tuple(reversed(candidates)), "", nearer=nearer, nearer_path=path)
+
+
+def _in_the_way(snapshot: Known, changed: Collection[str], unseen: str) -> tuple[str, str]:
+    """Why that one cannot serve, and the path for `{}`."""
+    used = min((path for path in changed if path in snapshot.used), default="")
+    if used:
+        return "nearer ones have used {}", used
+    if snapshot.missing:
+        return "nearer ones have made {}, which was removed again", snapshot.missing
+    return "before nearer ones a child of the program may have used {}", unseen
 
 
 def _invisible(path: str, touched: Touched) -> str:

@@ -22,7 +22,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from autoreload.linux import standing
 from autoreload.process.events import (
     Emptied,
     Event,
@@ -33,9 +32,10 @@ from autoreload.process.events import (
     Snapshots,
     Started,
     Unprepared,
+    since_loss,
 )
 from autoreload.process.runner import Runner
-from autoreload.warm.arrival import Arrival, Wait
+from autoreload.warm.arrival import Arrival
 from autoreload.warm.chain import Chain, Frozen, Gone, Snapshot, Told
 from autoreload.warm.decide import Decision
 from autoreload.warm.disk import Disk
@@ -44,9 +44,11 @@ from autoreload.warm.injection import Terms, injection
 from autoreload.warm.memory import WEIGHED_AFTER, Memory, too_much
 from autoreload.warm.overlap import Overlap, is_up_to_date
 from autoreload.warm.resuming import Resuming
-from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping
+from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping, is_due
 from autoreload.warm.thinning import Thinning
 from autoreload.warm.unused import why_used
+from autoreload.warm.waiting import wait_of
+from autoreload.warm.worth import IN_VAIN, Worth
 
 STUCK_GRACE = 1.0
 """Seconds that a program which did not come up gets to end."""
@@ -74,7 +76,10 @@ class WarmRunner:
         self._resumed_from: Snapshot | None = None
         self._resumed_at = 0.0
         self._arrival = Arrival()
+        self._worth = Worth()
         self._changed: tuple[str, ...] = ()
+        self._nearer = "", ""
+        """Why no nearer snapshot serves, if that is worth a word, and the path for `{}` in it."""
         self._run = 0
         self._then: Callable[[], list[Event]] | None = None
         """What comes when the stop of our own is answered."""
@@ -126,31 +131,31 @@ class WarmRunner:
     def read(self) -> list[Event]:
         """What happened since the last call. The snapshots come first: what they told, they told before they ended."""
         events, self._queued = [*self._queued, *self._hear_chain()], []
-        return _since_loss(events + self._hear(self._runner.read()))
+        return since_loss(events + self._hear(self._runner.read()))
 
     def reap(self) -> list[Event]:
         """A child died."""
-        return _since_loss(self._hear_chain() + self._hear(self._runner.reap()))
+        return since_loss(self._hear_chain() + self._hear(self._runner.reap()))
 
     def step(self, now: float) -> list[Event]:
         """The deadline has come; `now`: monotonic seconds."""
         events = self._hear_chain()
-        if _is_due(self._stopping.deadline(), now) and (asked := self._stopping.end()):
+        if is_due(self._stopping.deadline(), now) and (asked := self._stopping.end()):
             self._runner.stop(asked.token, signal.SIGKILL, 0.0)
-        if _is_due(self._resuming.deadline(), now):
+        if is_due(self._resuming.deadline(), now):
             self._resuming.cancel()
             self._end_then(lambda: self._start_cold(Decision((), "the snapshot did not answer")))
-        if _is_due(self._suspect_at, now):
+        if is_due(self._suspect_at, now):
             self._suspect_at = None
             events += self._broken()
-        if _is_due(self._arrival.deadline(), now):
+        if is_due(self._arrival.deadline(), now):
             events += self._has_not_come_up(now)
-        if _is_due(self._weigh_at, now):
+        if is_due(self._weigh_at, now):
             self._weigh_at = None
             events += self._weigh()
-        return _since_loss(
-            events + (self._hear(self._runner.step(now)) if _is_due(self._runner.deadline(), now) else [])
-        )
+        if is_due(self._runner.deadline(), now):
+            events += self._hear(self._runner.step(now))
+        return since_loss(events)
 
     def forward(self, number: int) -> None:
         """Send the command itself, if it is alive, a signal."""
@@ -216,6 +221,9 @@ class WarmRunner:
         distrusted = next((path for path in self._changed if self._arrival.is_distrusted(path, time.monotonic())), "")
         if distrusted and decision.candidates:
             decision = Decision((), "the program did not come up when it was resumed for {}", distrusted)
+        if self._worth.is_chain_in_vain(self._chain, changed):
+            decision = Decision((), IN_VAIN, lasting=True)
+        self._nearer = decision.nearer, decision.nearer_path
         if not self._chain.snapshots:
             self._queued += self._start_cold(decision)
         elif decision.candidates:
@@ -228,7 +236,8 @@ class WarmRunner:
         self._forget_all()
         self._facts.starts_cold()
         told = self._terms.told(self._chain.address, self._facts.hot.places())
-        environ = injection(self._environ, self._runner.guard, told) if not self._runner.weak else {}
+        is_let_in = not self._runner.weak and not self._worth.gives_up
+        environ = injection(self._environ, self._runner.guard, told) if is_let_in else {}
         self._runner.start(self._run, environ=environ)
         if not decision.reason:
             return []
@@ -255,6 +264,8 @@ class WarmRunner:
         following = self._resuming.next(time.monotonic())
         if following is not None:
             self._expect_end_below(following)
+            if not following.depth:
+                self._nearer = f"nearer ones may not serve, {{}}: {why}", path
         else:
             decision = Decision((), f"{{}}: {why}", path)
             self._end_then(lambda: self._start_cold(decision))
@@ -269,7 +280,8 @@ class WarmRunner:
         kind, path = snapshot.where
         seconds = self._resuming.resumed(time.monotonic())
         self._thin()  # what was begun may have had to wait
-        return [Restarted(self._run, True, kind, path, seconds, was_prepared=was_prepared), Started(self._run, pid)]
+        how = Restarted(self._run, True, kind, path, seconds, False, was_prepared, *self._nearer)
+        return [how, Started(self._run, pid)]
 
     # -- what the snapshots tell ---------------------------------------------------------------------------------------
     def _hear_chain(self) -> list[Event]:
@@ -345,22 +357,15 @@ class WarmRunner:
     # -- has it come up? -----------------------------------------------------------------------------------------------
     def rested(self, seconds: float | None) -> list[Event]:
         """The program has come to rest. `seconds`: how long that took; None: it was not seen to."""
-        wait = self._wait()
+        wait = wait_of(self._chain.program)
+        self._worth.rested(self._chain.program, seconds)
         if wait is not None and not self._is_busy:
             self._arrival.rested(seconds, wait, time.monotonic())
         return []
 
-    def _wait(self) -> Wait | None:
-        """What the program waits for; None: it is gone."""
-        try:
-            pid = self._chain.program
-            return Wait(standing.awaited_lock(pid), standing.processor_time(pid)) if pid else None
-        except OSError:
-            return None
-
     def _has_not_come_up(self, now: float) -> list[Event]:
         """Is it so? Then it is asked to end, and started cold."""
-        wait = self._wait()
+        wait = wait_of(self._chain.program)
         if self._is_busy or wait is None or not self._arrival.is_stuck(wait, now):
             self._arrival.cold()
             return []
@@ -435,14 +440,3 @@ class WarmRunner:
         self._chain.expect_end(self._chain.snapshots)
         self._then = then
         self._runner.stop(_OWN, number, grace)
-
-
-def _since_loss(events: list[Event]) -> list[Event]:
-    """Without what was told of a tree whose guard was lost meanwhile: there is a new guard already, and who starts the
-    command for one of these would have it twice."""
-    lost = [place for place, event in enumerate(events) if isinstance(event, GuardLost)]
-    return events[lost[-1] :] if lost else events
-
-
-def _is_due(deadline: float | None, now: float) -> bool:
-    return deadline is not None and now >= deadline
