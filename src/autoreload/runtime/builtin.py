@@ -101,10 +101,9 @@ def _made(original: Any, owner: Any, label: str, instead: Callable[..., Any]) ->
     name = original.__name__
     module = Module(owner.__name__)
     module.__spec__, module.__loader__ = owner.__spec__, owner.__loader__
-    signature = original.__text_signature__
-    doc = (
-        f"{name}{signature}\n--\n\n{original.__doc__}" if signature else original.__doc__
-    )  # as Argument Clinic writes it
+    doc = original.__doc__ or ""
+    if original.__text_signature__:
+        doc = f"{name}{original.__text_signature__}\n--\n\n{doc}"  # as Argument Clinic writes it
     interpreter = dlopen(None, 0)  # type: ignore[arg-type]
     definition = _Definition(
         _Text(name.encode()),
