@@ -247,6 +247,54 @@ def test_what_the_command_closes_is_closed(desk: Desk, port: int) -> None:
     assert is_refused(port)
 
 
+def test_before_it_serves_too(desk: Desk, port: int) -> None:
+    """Nobody is to wait where the program itself expects a refusal."""
+    source = """
+import socket, sys
+socket.create_server((sys.argv[1], int(sys.argv[2]))).close()
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])))
+except ConnectionRefusedError:
+    print("refused")
+"""
+    assert desk.start(source, "127.0.0.1", port) == "refused"
+
+
+def test_what_could_not_be_bound_is_not_held(desk: Desk, port: int) -> None:
+    """Else a program that tries until it can would fill our table of descriptors."""
+    source = """
+import socket, sys
+for _ in range(3):
+    try:
+        socket.socket().bind((sys.argv[1], int(sys.argv[2])))
+    except OSError:
+        pass
+print("up", flush=True)
+sys.stdin.read()
+"""
+    with socket.create_server(("127.0.0.1", port)):
+        assert desk.start(source, "127.0.0.1", port) == "up"
+        assert desk.held() == []
+
+
+def test_the_connection_of_a_client_that_chose_its_port_ends_with_it(desk: Desk, port: int) -> None:
+    """Killed: it closes nothing itself."""
+    source = """
+import socket, sys
+here, there = ((sys.argv[1], int(port)) for port in sys.argv[2:])
+client = socket.create_connection(there, source_address=here)
+print("up", flush=True)
+sys.stdin.read()
+"""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert desk.start(source, "127.0.0.1", port, server.getsockname()[1]) == "up"
+        peer, _ = server.accept()
+        with peer:
+            desk.end()
+            peer.settimeout(10)
+            assert peer.recv(1) == b""
+
+
 def test_the_socket_of_listen_is_given_at_the_first_start(desk: Desk, port: int) -> None:
     """To a command that binds its address."""
     with socket.create_server(("127.0.0.1", port)) as ours:

@@ -225,6 +225,26 @@ class TestRelease:
         assert command.close(2) == (2,)
         assert command.bind(LOCAL) == Decision(1)
 
+    def test_what_was_bound_anew_is_no_probe(self, command: Command) -> None:
+        """Others have seen it taken, and free before."""
+        command.bind(LOCAL)
+        assert command.close(1) == (1,)
+
+    def test_what_will_not_listen_is_released(self, command: Command) -> None:
+        """Though the command has it open."""
+        command.bind(LOCAL)
+        assert command.held.no_listener(1, command.kernel) == ()
+        command.kernel.deaf.add(1)
+        assert command.held.no_listener(1, command.kernel) == (1,)
+        assert command.held.no_listener(1, command.kernel) == ()
+
+    def test_of_a_command_that_ended_by_itself_listeners_are_held(self, command: Command) -> None:
+        """Clients may wait there."""
+        command.bind(LOCAL)
+        command.bind(OTHER_PORT)
+        command.kernel.deaf.add(2)
+        assert command.held.left(command.kernel) == (2,)
+
     def test_what_never_listened_is_not_held_over_a_restart(self, command: Command) -> None:
         """There is no queue in which somebody could wait."""
         command.bind(LOCAL)

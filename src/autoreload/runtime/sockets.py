@@ -8,6 +8,7 @@ Each message is a letter, text, and perhaps a descriptor:
 
     b FAMILY 0 HOST 0 PORT 0 PATH, the socket   ->  g, the held socket: take it instead  |  n: bind it
     c INODE                                     ->  n: a socket was closed
+    d INODE                                     ->  n: it will not listen: it could not be bound
     a INODE                                     ->  k: it is held  |  n: it is not; the first accept on it
     u PATH                                      ->  k: leave that file alone  |  n: remove it
     t TEXT                                      ->  n: the program ends because of this exception
@@ -36,6 +37,7 @@ OPEN, CLOSING = 0, 1
 PAUSE_BLOCKING, PAUSE = 0.004, 0.002
 """Seconds between two looks at the byte, in a thread that waits for nothing else, and in a loop that does."""
 _RIGHTS = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS)
+_REPLACED = ("bind", "listen", "_accept", "close", "shutdown")
 _UNKNOWN, _KEPT, _NOT_KEPT = 0, 1, 2
 
 
@@ -101,14 +103,14 @@ def install(address: str) -> Link:
     kept = _class(base, link)
     _socket.socket = _socket.SocketType = kept  # type: ignore[misc]
     if late:  # a .pth file has imported it: its class is known to others by now
-        for name in ("bind", "listen", "_accept", "close", "shutdown"):
+        for name in _REPLACED:
             setattr(base, name, kept.__dict__[name])
     _keep_paths(link)
     return link
 
 
 def _class(base: "Any", link: Link) -> "Any":
-    plain = {name: getattr(base, name) for name in ("bind", "listen", "_accept", "close", "shutdown")}
+    plain = {name: getattr(base, name) for name in _REPLACED}
     known: dict[tuple[int, int], int] = {}
     """Of each socket, by number and inode, whether it is kept: an object may be made anew for it (detach, fork)."""
 
@@ -125,7 +127,12 @@ def _class(base: "Any", link: Link) -> "Any":
             number = self.fileno()
             letter, given = link.ask("b", text, number) if text else ("", -1)
             if given < 0:
-                plain["bind"](self, address)  # what was sent is bound with it: it is the same socket
+                try:
+                    plain["bind"](self, address)  # what was sent is bound with it: it is the same socket
+                except BaseException:
+                    if letter:
+                        link.ask("d", str(os.fstat(number).st_ino))
+                    raise
                 if letter:
                     known[number, os.fstat(number).st_ino] = _KEPT
                 return

@@ -131,7 +131,15 @@ class Keeper:
                 self._open_door()
             elif number in self._exchanges:
                 self._hear(*self._exchanges[number], now)
+            else:
+                self._look_at(number)
         self._release(self.held.sweep(now, self))
+
+    def _look_at(self, number: int) -> None:
+        """Something happened to a kept socket: is it that of a client, which has chosen its own port?"""
+        inode = os.fstat(number).st_ino
+        if inode in self.sockets and _is_connected(self.sockets[inode]):
+            self._release(self.held.no_listener(inode, self))
 
     # -- the life of the command -------------------------------------------------------------------------------------
     def keep(self, ours: socket.socket, inherited: int = -1) -> None:
@@ -165,9 +173,9 @@ class Keeper:
                 kept.listen(BACKLOG)
         self._memory_before.say(CLOSING)
 
-    def ended(self) -> None:
-        """It has ended, and meant to: what it had bound is free for others."""
-        self._release(self.held.end())
+    def ended(self, well: bool) -> None:
+        """It has ended; `well`: it meant to, and what it had bound is free for others."""
+        self._release(self.held.end() if well else self.held.left(self))
 
     def close(self) -> None:
         """autoreload ends."""
@@ -227,6 +235,8 @@ class Keeper:
             answer = b"g" if given else b"n"
         elif letter == b"c" and text.isdigit():
             self._release(self.held.closed(int(text), self))
+        elif letter == b"d" and text.isdigit():
+            self._release(self.held.no_listener(int(text), self))
         elif letter == b"a" and text.isdigit() and int(text) in self.sockets:
             if guard == self._guards()[0]:  # not the old command, which may be asked for the first time
                 self.is_ready = True
@@ -289,6 +299,7 @@ class Keeper:
             return
         self.sockets[inode] = new
         self.held.keep(inode, wish)
+        self._epoll.register(new, select.EPOLLOUT | select.EPOLLET)  # not for connections that come in
 
     def _swap(self, inode: int) -> int:
         """The held socket to give for one that was kept, and is about to listen."""
@@ -308,6 +319,10 @@ class Keeper:
         for number in numbers:
             released = self.sockets.pop(number)
             path = str(released.getsockname()) if released.family == socket.AF_UNIX else ""
+            try:
+                self._epoll.unregister(released)  # while others have it, its close would not do that: epoll(7)
+            except OSError:
+                pass  # it is one of --listen
             released.close()
             if path in self._hidden:
                 self._hidden.discard(path)
@@ -315,6 +330,14 @@ class Keeper:
                     os.unlink(path)
                 except OSError:
                     pass
+
+
+def _is_connected(one: socket.socket) -> bool:
+    try:
+        one.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def _understood(text: str, new: socket.socket) -> Wish | None:
