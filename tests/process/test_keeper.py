@@ -63,6 +63,7 @@ class Desk:
         self.commands.append(
             subprocess.Popen(
                 [interpreter, "-S", "-E", "-c", INSTALL + source, address or self.keeper.address, *map(str, words)],
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -85,6 +86,8 @@ class Desk:
         it.wait()
         assert it.stdout
         it.stdout.close()
+        assert it.stdin
+        it.stdin.close()
 
     def held(self) -> list[object]:
         """What the held sockets are bound to."""
@@ -99,8 +102,9 @@ class Desk:
             if command.poll() is None:
                 command.kill()
                 command.wait()
-            if command.stdout:
-                command.stdout.close()
+            for stream in (command.stdin, command.stdout):
+                if stream:
+                    stream.close()
         self._over.set()
         self._thread.join()
         self.keeper.close()
@@ -258,6 +262,29 @@ except ConnectionRefusedError:
     print("refused")
 """
     assert desk.start(source, "127.0.0.1", port) == "refused"
+
+
+def test_the_last_of_several_objects_closes_it(desk: Desk, port: int) -> None:
+    """Made with socket.dup, and closed in any order."""
+    source = """
+import socket, sys
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+other = listener.dup()
+listener.close()
+print("up", flush=True)
+sys.stdin.readline()
+other.close()
+print("closed", flush=True)
+sys.stdin.readline()
+"""
+    assert desk.start(source, "127.0.0.1", port) == "up"
+    assert not is_refused(port)
+    command = desk.commands[-1]
+    assert command.stdin and command.stdout
+    command.stdin.write("\n")
+    command.stdin.flush()
+    assert command.stdout.readline() == "closed\n"
+    assert is_refused(port)
 
 
 def test_what_could_not_be_bound_is_not_held(desk: Desk, port: int) -> None:

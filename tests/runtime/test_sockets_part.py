@@ -12,7 +12,7 @@ from autoreload.process.injection import Injection
 
 pytestmark = pytest.mark.slow
 PROGRAM = """
-import multiprocessing, os, pathlib, shutil, socket, subprocess, sys, tempfile
+import _socket, multiprocessing, os, pathlib, pickle, shutil, socket, subprocess, sys, tempfile
 
 class Holder:
     unlink, remove, execv, posix_spawn = os.unlink, os.remove, os.execv, os.posix_spawn
@@ -35,7 +35,14 @@ if __name__ == "__main__":
             print(sorted(line for line in said.splitlines() if not line.startswith((b"LC_CTYPE", b"_="))))
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         print(pool.map(work, [1, 2]))
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    print(socket.SocketType, pickle.loads(pickle.dumps(_socket.socket)) is socket.SocketType)
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as wrong:
+        os.close(wrong.fileno())
+        for _ in range(2):
+            try:
+                wrong.close()
+            except OSError as error:
+                print(error)
         try:
             socket.socket().bind(server.getsockname())
         except OSError as error:

@@ -7,7 +7,7 @@ descriptor that stays open. A bind is one short exchange; an accept looks at one
 Each message is a letter, text, and perhaps a descriptor:
 
     b FAMILY 0 HOST 0 PORT 0 PATH, the socket   ->  g, the held socket: take it instead  |  n: bind it
-    c INODE                                     ->  n: a socket was closed
+    c INODE                                     ->  n: it is not held, now that it was closed  |  k: it still is
     d INODE                                     ->  n: it will not listen: it could not be bound
     a INODE                                     ->  k: it is held  |  n: it is not; the first accept on it
     u PATH                                      ->  k: leave that file alone  |  n: remove it
@@ -111,13 +111,12 @@ def install(address: str) -> Link:
 
 def _class(base: "Any", link: Link) -> "Any":
     plain = {name: getattr(base, name) for name in _REPLACED}
-    known: dict[tuple[int, int], int] = {}
-    """Of each socket, by number and inode, whether it is kept: an object may be made anew for it (detach, fork)."""
+    known: dict[int, int] = {}
+    """Of each socket, by inode, whether it is kept: there may be several objects for it (dup, detach, fork)."""
 
-    def state(self: "Any") -> "tuple[tuple[int, int], int]":
-        number = self.fileno()
-        key = number, os.fstat(number).st_ino
-        return key, known.get(key, _UNKNOWN)
+    def state(self: "Any") -> "tuple[int, int]":
+        inode = os.fstat(self.fileno()).st_ino
+        return inode, known.get(inode, _UNKNOWN)
 
     class socket(base):  # type: ignore[misc]
         __slots__ = ()
@@ -134,7 +133,7 @@ def _class(base: "Any", link: Link) -> "Any":
                         link.ask("d", str(os.fstat(number).st_ino))
                     raise
                 if letter:
-                    known[number, os.fstat(number).st_ino] = _KEPT
+                    known[os.fstat(number).st_ino] = _KEPT
                 return
             blocking, inherited = self.gettimeout() is None, os.get_inheritable(number)
             try:
@@ -142,7 +141,7 @@ def _class(base: "Any", link: Link) -> "Any":
             finally:
                 os.close(given)
             os.set_blocking(number, blocking)
-            known[number, os.fstat(number).st_ino] = _KEPT
+            known[os.fstat(number).st_ino] = _KEPT
 
         def listen(self, backlog: int = 128, /) -> None:
             if state(self)[1] == _KEPT:
@@ -150,24 +149,24 @@ def _class(base: "Any", link: Link) -> "Any":
             plain["listen"](self, backlog)
 
         def _accept(self) -> "Any":
-            key, kept = state(self)
-            if kept == _UNKNOWN or key not in accepting:
-                accepting.add(key)
-                kept = known[key] = _KEPT if link.ask("a", str(key[1]))[0] == "k" else _NOT_KEPT
+            inode, kept = state(self)
+            if kept == _UNKNOWN or inode not in accepting:
+                accepting.add(inode)
+                kept = known[inode] = _KEPT if link.ask("a", str(inode))[0] == "k" else _NOT_KEPT
             if kept == _KEPT and link.is_closing:
                 _wait(self, link)
             return plain["_accept"](self)
 
         def close(self) -> None:
-            number = self.fileno()
-            kept = _UNKNOWN
-            if known and number >= 0:
-                key, kept = state(self)
-                known.pop(key, None)
-                accepting.discard(key)
+            try:
+                inode, kept = state(self) if known and self.fileno() >= 0 else (0, _UNKNOWN)
+            except OSError:  # somebody has closed its descriptor: close(2) will say so
+                inode, kept = 0, _UNKNOWN
             plain["close"](self)
-            if kept == _KEPT and not link.is_closing:
-                link.ask("c", str(key[1]))
+            if kept == _KEPT and (link.is_closing or link.ask("c", str(inode))[0] == "k"):
+                return  # there may be another object for it
+            known.pop(inode, None)
+            accepting.discard(inode)
 
         def shutdown(self, how: int, /) -> None:
             # On a listener that would be the end of all its duplicates.
@@ -175,7 +174,10 @@ def _class(base: "Any", link: Link) -> "Any":
                 return
             plain["shutdown"](self, how)
 
-    accepting: set[tuple[int, int]] = set()
+    accepting: set[int] = set()
+    socket.__module__, socket.__qualname__ = base.__module__, base.__qualname__  # by which pickle finds it
+    for name in _REPLACED:
+        socket.__dict__[name].__qualname__ = f"{base.__qualname__}.{name}"  # errors of a wrong call name it
     return socket
 
 

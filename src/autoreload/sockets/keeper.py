@@ -235,6 +235,7 @@ class Keeper:
             answer = b"g" if given else b"n"
         elif letter == b"c" and text.isdigit():
             self._release(self.held.closed(int(text), self))
+            answer = b"k" if int(text) in self.sockets else answer
         elif letter == b"d" and text.isdigit():
             self._release(self.held.no_listener(int(text), self))
         elif letter == b"a" and text.isdigit() and int(text) in self.sockets:
