@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -192,6 +193,40 @@ def test_while_it_is_closing_it_accepts_no_more(desk: Desk, port: int) -> None:
             one.join()
         assert answers in (["new"] * 3, ["old", "new", "new"])
         desk.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_so_does_one_that_has_become_another_user(desk: Desk, port: int) -> None:
+    """It is not answered any more."""
+    source = ACCEPTING.replace('print("up"', 'import os\nos.setuid(65534)\nprint("up"')
+    assert desk.start(source, "127.0.0.1", port, "old") == "up"
+    assert ask(port) == ask(port) == "old"
+    desk.keeper.stopping()
+    answers: list[str] = []
+    waiting = [threading.Thread(target=lambda: answers.append(ask(port))) for _ in range(3)]
+    for one in waiting:
+        one.start()
+    time.sleep(0.1)
+    assert answers in ([], ["old"])
+    desk.end(signal.SIGKILL)
+    assert desk.start(source, "127.0.0.1", port, "new") == "up"
+    for one in waiting:
+        one.join()
+
+
+def test_a_unix_socket_whose_path_is_gone_is_not_given_back(desk: Desk, tmp_path: Path) -> None:
+    """Nobody could reach it."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    assert desk.start(UNIX, folder / "socket", "old") == "up"
+    shutil.rmtree(folder)
+    desk.stop()
+    folder.mkdir()
+    assert desk.start(UNIX, folder / "socket", "new") == "up"
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(folder / "socket"))
+        client.sendall(b"hello")
+        assert client.recv(9) == b"new"
 
 
 def test_a_unix_socket_keeps_its_path(desk: Desk, tmp_path: Path) -> None:

@@ -152,7 +152,9 @@ def _class(base: "Any", link: Link) -> "Any":
             inode, kept = state(self)
             if kept == _UNKNOWN or inode not in accepting:
                 accepting.add(inode)
-                kept = known[inode] = _KEPT if link.ask("a", str(inode))[0] == "k" else _NOT_KEPT
+                answer = link.ask("a", str(inode))[0]
+                if answer or kept == _UNKNOWN:  # who runs as another user by now is not answered
+                    kept = known[inode] = _KEPT if answer == "k" else _NOT_KEPT
             if kept == _KEPT and link.is_closing:
                 _wait(self, link)
             return plain["_accept"](self)

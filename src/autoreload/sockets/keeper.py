@@ -11,6 +11,7 @@ import mmap
 import os
 import select
 import socket
+import stat
 import struct
 from collections.abc import Callable, Iterable, Sequence
 
@@ -104,8 +105,11 @@ class Keeper:
 
     # -- facts -------------------------------------------------------------------------------------------------------
     def listens(self, number: int) -> bool:
-        """Has listen(2) been called?"""
-        return bool(self.sockets[number].getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        """Has listen(2) been called, and can it be reached?"""
+        path = self.held.wish(number).path
+        return bool(self.sockets[number].getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)) and (
+            not path or _is_socket(path)
+        )
 
     def is_open(self, number: int) -> bool:
         """Has a process of the command got it?"""
@@ -331,6 +335,13 @@ class Keeper:
                     os.unlink(path)
                 except OSError:
                     pass
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _is_connected(one: socket.socket) -> bool:
