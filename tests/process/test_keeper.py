@@ -46,7 +46,7 @@ class Desk:
         self.keeper = Keeper(lambda: below([os.getpid()]).keys() - {os.getpid()}, lambda: [os.getpid()])
         self.later = 0.0
         self.commands: list[subprocess.Popen[str]] = []
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work)
         self._thread.start()
@@ -54,12 +54,12 @@ class Desk:
     def _work(self) -> None:
         while not self._over.is_set():
             if select.select([self.keeper], [], [], 0.02)[0] or self.later:
-                with self._lock:
+                with self.lock:
                     self.keeper.work(time.monotonic() + self.later)
 
     def start(self, source: str, *words: object, interpreter: str = sys.executable, address: str = "") -> str:
         """Start a command with the runtime in it: the first thing that it says."""
-        with self._lock:
+        with self.lock:
             self.keeper.starting()
         self.commands.append(
             subprocess.Popen(
@@ -76,7 +76,7 @@ class Desk:
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Stop the command."""
-        with self._lock:
+        with self.lock:
             self.keeper.stopping()
         self.end(number)
 
@@ -92,7 +92,7 @@ class Desk:
 
     def held(self) -> list[object]:
         """What the held sockets are bound to."""
-        with self._lock:
+        with self.lock:
             return [
                 kept.getsockname()[:2] if ":" not in str(kept.family) else "" for kept in self.keeper.sockets.values()
             ]
@@ -212,6 +212,19 @@ def test_so_does_one_that_has_become_another_user(desk: Desk, port: int) -> None
     assert desk.start(source, "127.0.0.1", port, "new") == "up"
     for one in waiting:
         one.join()
+
+
+def test_a_path_that_was_bound_as_a_relative_one_is_removed_with_its_socket(desk: Desk, tmp_path: Path) -> None:
+    """The server has removed it, as far as that knows."""
+    source = "import os, signal, sys\nos.chdir(sys.argv[2])\n" + UNIX.replace(
+        "while True:", "signal.signal(signal.SIGTERM, lambda *_: (os.unlink(sys.argv[1]), sys.exit()))\nwhile True:"
+    )
+    assert desk.start(source, "app.sock", tmp_path) == "up"
+    desk.stop()
+    assert (tmp_path / "app.sock").exists()
+    with desk.lock:
+        desk.keeper.ended(well=True)
+    assert not (tmp_path / "app.sock").exists()
 
 
 def test_a_unix_socket_whose_path_is_gone_is_not_given_back(desk: Desk, tmp_path: Path) -> None:

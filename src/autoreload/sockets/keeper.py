@@ -79,6 +79,8 @@ class Keeper:
         """Has the command accepted on one of them since its start?"""
         self.has_runtime = False
         """Does the command itself look when it is to accept no more?"""
+        self._paths: dict[int, str] = {}
+        """By inode, of Unix sockets that the command has bound: absolute."""
         self._hidden: set[str] = set()
         """Paths whose removal was not carried out."""
         self._epoll = select.epoll()
@@ -303,6 +305,7 @@ class Keeper:
             new.close()
             return
         self.sockets[inode] = new
+        self._paths[inode] = wish.path
         self.held.keep(inode, wish)
         self._epoll.register(new, select.EPOLLOUT | select.EPOLLET)  # not for connections that come in
 
@@ -323,7 +326,7 @@ class Keeper:
     def _release(self, numbers: Iterable[int]) -> None:
         for number in numbers:
             released = self.sockets.pop(number)
-            path = str(released.getsockname()) if released.family == socket.AF_UNIX else ""
+            path = self._paths.pop(number, "")
             try:
                 self._epoll.unregister(released)  # while others have it, its close would not do that: epoll(7)
             except OSError:
