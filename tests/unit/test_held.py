@@ -243,7 +243,11 @@ class TestRelease:
         command.bind(LOCAL)
         command.bind(OTHER_PORT)
         command.kernel.deaf.add(2)
+        command.held.ready(1.0)
+        command.kernel.open.clear()
         assert command.held.left(command.kernel) == (2,)
+        assert command.held.deadline() is None  # those who come later wait there too
+        assert command.held.closed(1, command.kernel) == ()
 
     def test_what_never_listened_is_not_held_over_a_restart(self, command: Command) -> None:
         """There is no queue in which somebody could wait."""

@@ -165,7 +165,9 @@ class Held:
         return () if held is None or held.is_ours or facts.listens(number) else self._release([number])
 
     def left(self, facts: Facts) -> tuple[int, ...]:
-        """The command has ended by itself: of what it had, only that in which clients may wait is held on."""
+        """The command has ended by itself: of what it had, only that in which clients may wait is held on, until the
+        next start."""
+        self._is_stopping, self._sweep_at = True, None
         return self._release(number for number, held in self._theirs() if not facts.listens(number))
 
     def keeps_path(self, path: str, facts: Facts) -> bool:

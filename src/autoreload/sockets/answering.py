@@ -63,7 +63,8 @@ class Answering:
     def end(self) -> None:
         """Leave the sockets to the command. Who has been accepted is answered, as soon as it has asked."""
         for listener in self._listeners.values():
-            self._epoll.unregister(listener)
+            if listener.fileno() >= 0:  # else it was released meanwhile
+                self._epoll.unregister(listener)
         self._listeners.clear()
 
     def close(self) -> None:
@@ -99,6 +100,8 @@ class Answering:
         if is_full is not self._is_full:
             self._is_full = is_full
             for listener in self._listeners.values():
+                if listener.fileno() < 0:
+                    continue
                 self._epoll.modify(listener, 0 if is_full else select.EPOLLIN)
 
     def _hear(self, client: _Client, events: int, now: float) -> None:
