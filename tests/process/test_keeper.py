@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from autoreload.core.held import SWEEP
+from autoreload.core.held import ABANDONED, SWEEP
 from autoreload.linux.descendants import below
 from autoreload.sockets.keeper import Keeper
 from tests.process.servers import ACCEPTING, ASYNCIO, HTTP, INSTALL
@@ -312,6 +312,33 @@ except ConnectionRefusedError:
     assert desk.start(source, "127.0.0.1", port) == "refused"
 
 
+def test_what_a_killed_child_had_bound_is_closed(desk: Desk, port: int) -> None:
+    """The command itself goes on."""
+    source = f"""
+import os, signal, sys
+child = os.fork()
+if not child:
+    exec({ACCEPTING!r})
+sys.stdin.readline()
+os.kill(child, signal.SIGKILL)
+os.wait()
+sys.stdin.readline()
+"""
+    assert desk.start(source, "127.0.0.1", port, "child") == "up"
+    assert ask(port) == "child"
+    desk.later = SWEEP
+    eventually(lambda: desk.keeper.deadline() is None)
+    command = desk.commands[-1]
+    assert command.stdin
+    command.stdin.write("\n")
+    command.stdin.flush()
+    eventually(lambda: desk.keeper.deadline() is not None)
+    desk.later = SWEEP + 2 * ABANDONED
+    eventually(lambda: desk.held() == [])
+    assert is_refused(port)
+    assert command.poll() is None
+
+
 def test_the_last_of_several_objects_closes_it(desk: Desk, port: int) -> None:
     """Made with socket.dup, and closed in any order."""
     source = """
@@ -328,7 +355,8 @@ sys.stdin.readline()
     assert desk.start(source, "127.0.0.1", port) == "up"
     assert not is_refused(port)
     command = desk.commands[-1]
-    assert command.stdin and command.stdout
+    assert command.stdin
+    assert command.stdout
     command.stdin.write("\n")
     command.stdin.flush()
     assert command.stdout.readline() == "closed\n"

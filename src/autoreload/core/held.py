@@ -16,6 +16,9 @@ from typing import NamedTuple, Protocol
 
 SWEEP = 1.5
 """Seconds after the command is ready: what it has not taken back by then it does not want."""
+ABANDONED = 5.0
+"""Seconds after a process of the command has ended: what nobody has by then nobody is coming back for. A reloader of
+the command's own takes less."""
 ANYWHERE = ("0.0.0.0", "::")
 
 
@@ -163,6 +166,11 @@ class Held:
         of the end of the connection as long as we hold it, too."""
         held = self._sockets.get(number)
         return () if held is None or held.is_ours or facts.listens(number) else self._release([number])
+
+    def lost(self, now: float) -> None:
+        """A process of the command that had bound something, or accepted, has ended; the command goes on."""
+        if self._is_ready and not self._is_stopping and self._sweep_at is None:
+            self._sweep_at = now + ABANDONED
 
     def left(self, facts: Facts) -> tuple[int, ...]:
         """The command has ended by itself: of what it had, only that in which clients may wait is held on, until the

@@ -95,6 +95,8 @@ class Keeper:
         )
         self._exchanges: dict[int, tuple[socket.socket, int, int]] = {}
         """Those under way, the guard of whoever asks, and which socket is on its way through each."""
+        self._followed: dict[int, int] = {}
+        """Processes that bind or accept: pid, by a descriptor that tells of the end (pidfd_open(2))."""
         self.address = address or an_address()
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         self._door.bind("\0" + self.address)
@@ -137,6 +139,9 @@ class Keeper:
                 self._open_door()
             elif number in self._exchanges:
                 self._hear(*self._exchanges[number], now)
+            elif number in self._followed:
+                self._unfollow(number)
+                self.held.lost(now)
             else:
                 self._look_at(number)
         self._release(self.held.sweep(now, self))
@@ -188,6 +193,8 @@ class Keeper:
         self._release(self.held.end())
         for exchange, *_ in self._exchanges.values():
             exchange.close()
+        for followed in list(self._followed):
+            self._unfollow(followed)
         self._door.close()
         self._calls.close()
         self._epoll.close()
@@ -212,8 +219,7 @@ class Keeper:
     def _guard_of(self, exchange: socket.socket) -> int:
         """The one above whoever asks (unix(7): SO_PEERCRED); 0: none of them. A process of another pid namespace has
         no pid that we know."""
-        size = struct.calcsize("iii")
-        pid, uid, _ = struct.unpack("iii", exchange.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+        pid, uid = _peer(exchange)
         guards = self._guards()
         while pid > 1 and pid not in guards:
             try:
@@ -221,6 +227,23 @@ class Keeper:
             except OSError:
                 return 0
         return int(pid) if uid == os.getuid() and pid > 1 else 0
+
+    def _follow(self, exchange: socket.socket) -> None:
+        """If it is killed it closes nothing that we could hear of."""
+        pid, _ = _peer(exchange)
+        if pid in self._followed.values():
+            return
+        try:
+            number = os.pidfd_open(pid)
+        except OSError:
+            return  # before Linux 5.3
+        self._followed[number] = pid
+        self._epoll.register(number, select.EPOLLIN)
+
+    def _unfollow(self, number: int) -> None:
+        del self._followed[number]
+        self._epoll.unregister(number)
+        os.close(number)
 
     def _hear(self, exchange: socket.socket, guard: int, on_its_way: int, now: float) -> None:
         try:
@@ -235,7 +258,9 @@ class Keeper:
         letter, text = data[:1], os.fsdecode(data[1:])
         given = 0
         answer = b"n"
-        self.has_runtime = self.has_runtime or letter in (b"a", b"b")
+        if letter in (b"a", b"b"):
+            self.has_runtime = True
+            self._follow(exchange)
         if letter == b"b" and numbers:
             given = self._bind(text, numbers.pop())
             answer = b"g" if given else b"n"
@@ -338,6 +363,13 @@ class Keeper:
                     os.unlink(path)
                 except OSError:
                     pass
+
+
+def _peer(exchange: socket.socket) -> tuple[int, int]:
+    """Its pid and uid."""
+    size = struct.calcsize("iii")
+    pid, uid, _ = struct.unpack("iii", exchange.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return pid, uid
 
 
 def _is_socket(path: str) -> bool:
