@@ -148,7 +148,10 @@ class Keeper:
 
     def _look_at(self, number: int) -> None:
         """Something happened to a kept socket: is it that of a client, which has chosen its own port?"""
-        inode = os.fstat(number).st_ino
+        try:
+            inode = os.fstat(number).st_ino
+        except OSError:
+            return  # it was released, for something that was heard before this
         if inode in self.sockets and _is_connected(self.sockets[inode]):
             self._release(self.held.no_listener(inode, self))
 
