@@ -53,6 +53,7 @@ class Serving:
         self._is_retiring = self._is_unseen = False
         self._report = report
         self._shown = shown
+        self._starting_since = float("inf")
         self._stop: Stop | None = None
         """What the command is asked as soon as it has answered its clients."""
 
@@ -100,14 +101,15 @@ class Serving:
         """Has the command imported this file, as far as it has told? None: nobody knows."""
         return self._holder.imported(path)
 
-    def starting(self) -> None:
+    def starting(self, now: float) -> None:
         """The command is about to be started."""
+        self._starting_since = now
         self._stop = None  # a guard that was killed has answered it
         self._holder.starting()
 
     def started(self, now: float) -> None:
-        """It was executed."""
-        self._holder.started(now)
+        """It was executed, some time ago: at the first start there is much else to be done."""
+        self._holder.started(min(self._starting_since, now))
 
     def stop(self, action: Stop, now: float, ending: bool) -> None:
         """It is to be stopped."""

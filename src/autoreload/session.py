@@ -424,7 +424,7 @@ class Session:
         if self._content is not None:
             self._content.started(self._ahead.started())
         self._syntax.starting()
-        self._serving.starting()
+        self._serving.starting(now)
         self._loading.started(now)
         self._hint.started(action.cause is life.Cause.CHANGE and not self._runner.weak)
         self._runner.start(action.run, changed if action.cause is life.Cause.CHANGE else None)

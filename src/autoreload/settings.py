@@ -261,8 +261,9 @@ rights any more (`sudo`, `ping`: no_new_privs). Unix sockets are held for Python
 server, also in C) over its restarts, and gives it back when the new process binds the same address. Whoever connects
 meanwhile waits, and the new code answers. Before the old process is asked to stop it accepts no more, and has 3 s to
 answer what it has accepted. What the new code has not bound again 1.5 s after it is ready is closed; at once, if it is
-in the way of another bind. While the command has crashed autoreload answers there, as for `--listen`; when it has ended
-with code 0 its sockets are closed.
+in the way of another bind. What a killed child had bound is closed 5 s later. While the command has crashed autoreload
+answers there, as for `--listen`, so for other programs the port is taken; when it has served, and ended with code 0,
+its sockets are closed.
 
 A small part of autoreload is in the command's Python (CPython 3.9 to 3.13, without `-I`, `-E` or `-S`), and in Python
 that this starts. A port that the kernel chooses (0) is not held. Others have `--listen` and `--keep-sockets`.""",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from autoreload.core.held import SWEEP
 from autoreload.core.page import Failure
 from autoreload.linux.descendants import under
 from autoreload.sockets.holder import Holder
@@ -122,6 +123,21 @@ def port() -> int:
 
 
 FAILURE = Failure("python app.py", "exited with code 1", "NameError")
+
+
+def test_a_command_that_crashed_soon_after_it_was_ready_is_answered_for_as_long_as_it_takes(
+    desk: Desk, port: int
+) -> None:
+    """Then is when what is not wanted would be released."""
+    desk.start(ACCEPTING, port, "version 0")
+    eventually(lambda: desk.ready)
+    desk.end(signal.SIGKILL)
+    desk.order(lambda: desk.holder.ended(FAILURE, desk.tree()))
+    desk.order(lambda: desk.holder.work(time.monotonic() + SWEEP))
+    with asking(over_tcp(port)) as answers:
+        eventually(lambda: answers and b" 503 " in answers[-1])
+        desk.start(ACCEPTING, port, "version 1")
+        eventually(lambda: answers[-1] == b"version 1")
 
 
 @pytest.mark.parametrize("source", [ACCEPTING, ASYNCIO], ids=["accept", "asyncio"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from autoreload.core.held import SWEEP
+from autoreload.core.held import ABANDONED, SWEEP
 from autoreload.linux.descendants import below
 from autoreload.sockets.keeper import Keeper
 from tests.process.servers import ACCEPTING, ASYNCIO, HTTP, INSTALL
@@ -45,7 +46,7 @@ class Desk:
         self.keeper = Keeper(lambda: below([os.getpid()]).keys() - {os.getpid()}, lambda: [os.getpid()])
         self.later = 0.0
         self.commands: list[subprocess.Popen[str]] = []
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work)
         self._thread.start()
@@ -53,16 +54,17 @@ class Desk:
     def _work(self) -> None:
         while not self._over.is_set():
             if select.select([self.keeper], [], [], 0.02)[0] or self.later:
-                with self._lock:
+                with self.lock:
                     self.keeper.work(time.monotonic() + self.later)
 
     def start(self, source: str, *words: object, interpreter: str = sys.executable, address: str = "") -> str:
         """Start a command with the runtime in it: the first thing that it says."""
-        with self._lock:
+        with self.lock:
             self.keeper.starting()
         self.commands.append(
             subprocess.Popen(
                 [interpreter, "-S", "-E", "-c", INSTALL + source, address or self.keeper.address, *map(str, words)],
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -74,7 +76,7 @@ class Desk:
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Stop the command."""
-        with self._lock:
+        with self.lock:
             self.keeper.stopping()
         self.end(number)
 
@@ -85,10 +87,12 @@ class Desk:
         it.wait()
         assert it.stdout
         it.stdout.close()
+        assert it.stdin
+        it.stdin.close()
 
     def held(self) -> list[object]:
         """What the held sockets are bound to."""
-        with self._lock:
+        with self.lock:
             return [
                 kept.getsockname()[:2] if ":" not in str(kept.family) else "" for kept in self.keeper.sockets.values()
             ]
@@ -99,8 +103,9 @@ class Desk:
             if command.poll() is None:
                 command.kill()
                 command.wait()
-            if command.stdout:
-                command.stdout.close()
+            for stream in (command.stdin, command.stdout):
+                if stream:
+                    stream.close()
         self._over.set()
         self._thread.join()
         self.keeper.close()
@@ -190,6 +195,53 @@ def test_while_it_is_closing_it_accepts_no_more(desk: Desk, port: int) -> None:
         desk.stop()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_so_does_one_that_has_become_another_user(desk: Desk, port: int) -> None:
+    """It is not answered any more."""
+    source = ACCEPTING.replace('print("up"', 'import os\nos.setuid(65534)\nprint("up"')
+    assert desk.start(source, "127.0.0.1", port, "old") == "up"
+    assert ask(port) == ask(port) == "old"
+    desk.keeper.stopping()
+    answers: list[str] = []
+    waiting = [threading.Thread(target=lambda: answers.append(ask(port))) for _ in range(3)]
+    for one in waiting:
+        one.start()
+    time.sleep(0.1)
+    assert answers in ([], ["old"])
+    desk.end(signal.SIGKILL)
+    assert desk.start(source, "127.0.0.1", port, "new") == "up"
+    for one in waiting:
+        one.join()
+
+
+def test_a_path_that_was_bound_as_a_relative_one_is_removed_with_its_socket(desk: Desk, tmp_path: Path) -> None:
+    """The server has removed it, as far as that knows."""
+    source = "import os, signal, sys\nos.chdir(sys.argv[2])\n" + UNIX.replace(
+        'print("up"', 'signal.signal(signal.SIGTERM, lambda *_: (os.unlink(sys.argv[1]), sys.exit()))\nprint("up"'
+    )
+    assert desk.start(source, "app.sock", tmp_path) == "up"
+    desk.stop()
+    assert (tmp_path / "app.sock").exists()
+    with desk.lock:
+        desk.keeper.ended(well=True)
+    assert not (tmp_path / "app.sock").exists()
+
+
+def test_a_unix_socket_whose_path_is_gone_is_not_given_back(desk: Desk, tmp_path: Path) -> None:
+    """Nobody could reach it."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    assert desk.start(UNIX, folder / "socket", "old") == "up"
+    shutil.rmtree(folder)
+    desk.stop()
+    folder.mkdir()
+    assert desk.start(UNIX, folder / "socket", "new") == "up"
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(folder / "socket"))
+        client.sendall(b"hello")
+        assert client.recv(9) == b"new"
+
+
 def test_a_unix_socket_keeps_its_path(desk: Desk, tmp_path: Path) -> None:
     """Though the server removes it before it binds; after the sweep it is gone."""
     path = tmp_path / "app.sock"
@@ -245,6 +297,105 @@ def test_what_the_command_closes_is_closed(desk: Desk, port: int) -> None:
     assert ask(port) == "once"
     eventually(lambda: desk.held() == [])
     assert is_refused(port)
+
+
+def test_before_it_serves_too(desk: Desk, port: int) -> None:
+    """Nobody is to wait where the program itself expects a refusal."""
+    source = """
+import socket, sys
+socket.create_server((sys.argv[1], int(sys.argv[2]))).close()
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])))
+except ConnectionRefusedError:
+    print("refused")
+"""
+    assert desk.start(source, "127.0.0.1", port) == "refused"
+
+
+def test_what_a_killed_child_had_bound_is_closed(desk: Desk, port: int) -> None:
+    """The command itself goes on."""
+    source = f"""
+import os, signal, sys
+child = os.fork()
+if not child:
+    exec({ACCEPTING!r})
+sys.stdin.readline()
+os.kill(child, signal.SIGKILL)
+os.wait()
+sys.stdin.readline()
+"""
+    assert desk.start(source, "127.0.0.1", port, "child") == "up"
+    assert ask(port) == "child"
+    desk.later = SWEEP
+    eventually(lambda: desk.keeper.deadline() is None)
+    command = desk.commands[-1]
+    assert command.stdin
+    command.stdin.write("\n")
+    command.stdin.flush()
+    eventually(lambda: desk.keeper.deadline() is not None)
+    desk.later = SWEEP + 2 * ABANDONED
+    eventually(lambda: desk.held() == [])
+    assert is_refused(port)
+    assert command.poll() is None
+
+
+def test_the_last_of_several_objects_closes_it(desk: Desk, port: int) -> None:
+    """Made with socket.dup, and closed in any order."""
+    source = """
+import socket, sys
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+other = listener.dup()
+listener.close()
+print("up", flush=True)
+sys.stdin.readline()
+other.close()
+print("closed", flush=True)
+sys.stdin.readline()
+"""
+    assert desk.start(source, "127.0.0.1", port) == "up"
+    assert not is_refused(port)
+    command = desk.commands[-1]
+    assert command.stdin
+    assert command.stdout
+    command.stdin.write("\n")
+    command.stdin.flush()
+    assert command.stdout.readline() == "closed\n"
+    assert is_refused(port)
+
+
+def test_what_could_not_be_bound_is_not_held(desk: Desk, port: int) -> None:
+    """Else a program that tries until it can would fill our table of descriptors."""
+    source = """
+import socket, sys
+for _ in range(3):
+    try:
+        socket.socket().bind((sys.argv[1], int(sys.argv[2])))
+    except OSError:
+        pass
+print("up", flush=True)
+sys.stdin.read()
+"""
+    with socket.create_server(("127.0.0.1", port)):
+        assert desk.start(source, "127.0.0.1", port) == "up"
+        assert desk.held() == []
+
+
+def test_the_connection_of_a_client_that_chose_its_port_ends_with_it(desk: Desk, port: int) -> None:
+    """Killed: it closes nothing itself."""
+    source = """
+import socket, sys
+here, there = ((sys.argv[1], int(port)) for port in sys.argv[2:])
+client = socket.create_connection(there, source_address=here)
+print("up", flush=True)
+sys.stdin.read()
+"""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert desk.start(source, "127.0.0.1", port, server.getsockname()[1]) == "up"
+        peer, _ = server.accept()
+        with peer:
+            desk.end()
+            peer.settimeout(10)
+            assert peer.recv(1) == b""
 
 
 def test_the_socket_of_listen_is_given_at_the_first_start(desk: Desk, port: int) -> None:

@@ -12,7 +12,7 @@ from autoreload.process.injection import Injection
 
 pytestmark = pytest.mark.slow
 PROGRAM = """
-import multiprocessing, os, pathlib, shutil, socket, subprocess, sys, tempfile, traceback
+import _socket, multiprocessing, os, pathlib, pickle, shutil, socket, subprocess, sys, tempfile, traceback
 
 class Holder:
     unlink, remove, execv, posix_spawn = os.unlink, os.remove, os.execv, os.posix_spawn
@@ -50,6 +50,18 @@ if __name__ == "__main__":
             except Exception:
                 traceback.print_exc(file=sys.stdout)
         print(socket.socket.bind.__name__, socket.socket.bind.__doc__, socket.socket.listen.__doc__)
+    print(socket.SocketType, pickle.loads(pickle.dumps(_socket.socket)) is socket.SocketType)
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as wrong:
+        os.close(wrong.fileno())
+        for _ in range(2):
+            try:
+                wrong.close()
+            except OSError as error:
+                print(error)
+        try:
+            socket.socket().bind(server.getsockname())
+        except OSError as error:
+            print(type(error), error)
         with socket.create_connection(server.getsockname()) as client:
             accepted, _ = server.accept()
             accepted.sendall(b"hello")

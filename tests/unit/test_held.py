@@ -6,7 +6,7 @@ from socket import AF_INET, AF_INET6, AF_UNIX, IPPROTO_MPTCP
 
 import pytest
 
-from autoreload.core.held import SWEEP, Decision, Held, Wish, collide
+from autoreload.core.held import ABANDONED, SWEEP, Decision, Held, Wish, collide
 
 LOCAL = Wish(AF_INET, "127.0.0.1", 8000)
 ANY = Wish(AF_INET, "0.0.0.0", 8000)
@@ -224,6 +224,43 @@ class TestRelease:
         command.kernel.deaf.add(2)
         assert command.close(2) == (2,)
         assert command.bind(LOCAL) == Decision(1)
+
+    def test_what_was_bound_anew_is_no_probe(self, command: Command) -> None:
+        """Others have seen it taken, and free before."""
+        command.bind(LOCAL)
+        assert command.close(1) == (1,)
+
+    def test_what_will_not_listen_is_released(self, command: Command) -> None:
+        """Though the command has it open."""
+        command.bind(LOCAL)
+        assert command.held.no_listener(1, command.kernel) == ()
+        command.kernel.deaf.add(1)
+        assert command.held.no_listener(1, command.kernel) == (1,)
+        assert command.held.no_listener(1, command.kernel) == ()
+
+    def test_what_a_killed_process_leaves_is_released_a_while_later(self, command: Command) -> None:
+        """A worker, of a command that goes on. What somebody has is not."""
+        command.bind(LOCAL)
+        command.bind(OTHER_PORT)
+        command.held.lost(0.0)
+        assert command.held.deadline() is None  # it may still bind
+        command.held.ready(1.0)
+        command.held.sweep(1.0 + SWEEP, command.kernel)
+        command.kernel.open.discard(1)
+        command.held.lost(10.0)
+        assert command.held.sweep(10.0 + ABANDONED, command.kernel) == (1,)
+        assert 2 in command.held
+
+    def test_of_a_command_that_ended_by_itself_listeners_are_held(self, command: Command) -> None:
+        """Clients may wait there."""
+        command.bind(LOCAL)
+        command.bind(OTHER_PORT)
+        command.kernel.deaf.add(2)
+        command.held.ready(1.0)
+        command.kernel.open.clear()
+        assert command.held.left(command.kernel) == (2,)
+        assert command.held.deadline() is None  # those who come later wait there too
+        assert command.held.closed(1, command.kernel) == ()
 
     def test_what_never_listened_is_not_held_over_a_restart(self, command: Command) -> None:
         """There is no queue in which somebody could wait."""

@@ -68,7 +68,7 @@ def test_a_kill_comes_after_the_stop(stage: Stage) -> None:
 def test_a_stop_that_a_killed_guard_has_answered_is_forgotten(stage: Stage) -> None:
     """It would be one of the next run."""
     stage.serving.stop(STOP, 1.0, ending=False)
-    stage.serving.starting()
+    stage.serving.starting(1.0)
     stage.holder.is_drained.return_value = True
     stage.serving.work(1.1, ending=False)
     assert stage.asked() == []
@@ -80,12 +80,19 @@ def test_without_sockets_it_is_stopped_at_once() -> None:
     serving = Serving(None, runner, Mock(), "make")
     assert serving.fileno() == -1
     assert serving.deadline() is None
-    serving.starting()
+    serving.starting(0.0)
     serving.started(1.0)
     serving.stop(STOP, 2.0, ending=False)
     serving.work(2.0, ending=False)
     serving.ended("exited with code 1")
     assert runner.mock_calls == [PASSED_ON]
+
+
+def test_its_time_runs_from_the_start(stage: Stage) -> None:
+    """And not from when that was heard of."""
+    stage.serving.starting(1.0)
+    stage.serving.started(1.5)
+    stage.holder.started.assert_called_once_with(1.0)
 
 
 def test_it_is_told_when_it_serves(stage: Stage) -> None:

@@ -16,6 +16,9 @@ from typing import NamedTuple, Protocol
 
 SWEEP = 1.5
 """Seconds after the command is ready: what it has not taken back by then it does not want."""
+ABANDONED = 5.0
+"""Seconds after a process of the command has ended: what nobody has by then nobody is coming back for. A reloader of
+the command's own takes less."""
 ANYWHERE = ("0.0.0.0", "::")
 
 
@@ -73,6 +76,8 @@ class _Socket(NamedTuple):
     """Did somebody ask autoreload itself for it? Then it is never released."""
     is_on_its_way: bool = False
     """A descriptor that is in a message is in no process; two must not get it."""
+    was_given: bool = False
+    """Is it from before this start?"""
 
 
 class Held:
@@ -130,7 +135,7 @@ class Held:
         ]
         if given is not None:
             held = self._sockets[given]
-            self._sockets[given] = held._replace(wish=wish, run=self._run, is_on_its_way=True)
+            self._sockets[given] = held._replace(wish=wish, run=self._run, is_on_its_way=True, was_given=True)
         return Decision(given, self._release(in_the_way))
 
     def wish(self, number: int) -> Wish:
@@ -147,12 +152,31 @@ class Held:
             self._sockets[number] = self._sockets[number]._replace(is_on_its_way=False)
 
     def closed(self, number: int, facts: Facts) -> tuple[int, ...]:
-        """A process of the command has closed it. Before it serves, that may have been a probe, and other programs are
-        to see the address taken; so it is kept until the sweep. While it is being stopped, that is what we are for."""
+        """A process of the command has closed it. Of one that was given back, and before it serves, that may have been
+        a probe, and other programs are to see the address taken; so it is kept until the sweep. While it is being
+        stopped, that is what we are for."""
         held = self._sockets.get(number)
         if held is None or held.is_ours or self._is_stopping or facts.is_open(number):
             return ()
-        return self._release([number]) if self._is_ready or not facts.listens(number) else ()
+        is_free = self._is_ready or not held.was_given or not facts.listens(number)
+        return self._release([number]) if is_free else ()
+
+    def no_listener(self, number: int, facts: Facts) -> tuple[int, ...]:
+        """The command will not listen there: bind(2) has failed, or it has connected to somebody, who would not hear
+        of the end of the connection as long as we hold it, too."""
+        held = self._sockets.get(number)
+        return () if held is None or held.is_ours or facts.listens(number) else self._release([number])
+
+    def lost(self, now: float) -> None:
+        """A process of the command that had bound something, or accepted, has ended; the command goes on."""
+        if self._is_ready and not self._is_stopping and self._sweep_at is None:
+            self._sweep_at = now + ABANDONED
+
+    def left(self, facts: Facts) -> tuple[int, ...]:
+        """The command has ended by itself: of what it had, only that in which clients may wait is held on, until the
+        next start."""
+        self._is_stopping, self._sweep_at = True, None
+        return self._release(number for number, held in self._theirs() if not facts.listens(number))
 
     def keeps_path(self, path: str, facts: Facts) -> bool:
         """Is this the path of a held Unix socket, which must not be removed? Servers remove it before they bind and

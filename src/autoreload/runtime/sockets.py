@@ -7,7 +7,8 @@ descriptor that stays open. A bind is one short exchange; an accept looks at one
 Each message is a letter, text, and perhaps a descriptor:
 
     b FAMILY 0 HOST 0 PORT 0 PATH, the socket   ->  g, the held socket: take it instead  |  n: bind it
-    c INODE                                     ->  n: a socket was closed
+    c INODE                                     ->  n: it is not held, now that it was closed  |  k: it still is
+    d INODE                                     ->  n: it will not listen: it could not be bound
     a INODE                                     ->  k: it is held  |  n: it is not; the first accept on it
     u PATH                                      ->  k: leave that file alone  |  n: remove it
     i PATH 0 PATH ...                           ->  n: it has imported these by now
@@ -37,6 +38,7 @@ OPEN, CLOSING = 0, 1
 PAUSE_BLOCKING, PAUSE = 0.004, 0.002
 """Seconds between two looks at the byte, in a thread that waits for nothing else, and in a loop that does."""
 _RIGHTS = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS)
+_REPLACED = ("bind", "listen", "_accept", "close", "shutdown")
 _UNKNOWN, _KEPT, _NOT_KEPT = 0, 1, 2
 
 
@@ -111,21 +113,20 @@ def install(address: str) -> Link:
     kept = _class(base, link)
     _socket.socket = _socket.SocketType = kept  # type: ignore[misc]
     if late:  # a .pth file has imported it: its class is known to others by now
-        for name in ("bind", "listen", "_accept", "close", "shutdown"):
+        for name in _REPLACED:
             setattr(base, name, kept.__dict__[name])
     _keep_paths(link)
     return link
 
 
 def _class(base: "Any", link: Link) -> "Any":
-    plain = {name: getattr(base, name) for name in ("bind", "listen", "_accept", "close", "shutdown")}
-    known: dict[tuple[int, int], int] = {}
-    """Of each socket, by number and inode, whether it is kept: an object may be made anew for it (detach, fork)."""
+    plain = {name: getattr(base, name) for name in _REPLACED}
+    known: dict[int, int] = {}
+    """Of each socket, by inode, whether it is kept: there may be several objects for it (dup, detach, fork)."""
 
-    def state(self: "Any") -> "tuple[tuple[int, int], int]":
-        number = self.fileno()
-        key = number, os.fstat(number).st_ino
-        return key, known.get(key, _UNKNOWN)
+    def state(self: "Any") -> "tuple[int, int]":
+        inode = os.fstat(self.fileno()).st_ino
+        return inode, known.get(inode, _UNKNOWN)
 
     class socket(base):  # type: ignore[misc]
         __slots__ = ()
@@ -136,9 +137,15 @@ def _class(base: "Any", link: Link) -> "Any":
             number = self.fileno()
             letter, given = link.ask("b", text, number) if text else ("", -1)
             if given < 0:
-                plain["bind"](self, *arguments, **named)  # what was sent is bound with it: it is the same socket
+                try:
+                    # What was sent is bound with it: it is the same socket.
+                    plain["bind"](self, *arguments, **named)
+                except BaseException:
+                    if letter:
+                        link.ask("d", str(os.fstat(number).st_ino))
+                    raise
                 if letter:
-                    known[number, os.fstat(number).st_ino] = _KEPT
+                    known[os.fstat(number).st_ino] = _KEPT
                     link.tell_imported()
                 return
             blocking, inherited = self.gettimeout() is None, os.get_inheritable(number)
@@ -147,7 +154,7 @@ def _class(base: "Any", link: Link) -> "Any":
             finally:
                 os.close(given)
             os.set_blocking(number, blocking)
-            known[number, os.fstat(number).st_ino] = _KEPT
+            known[os.fstat(number).st_ino] = _KEPT
             link.tell_imported()
 
         def listen(self, *backlog: "Any", **named: "Any") -> None:
@@ -156,10 +163,12 @@ def _class(base: "Any", link: Link) -> "Any":
             plain["listen"](self, *backlog, **named)
 
         def _accept(self) -> "Any":
-            key, kept = state(self)
-            if kept == _UNKNOWN or key not in accepting:
-                accepting.add(key)
-                kept = known[key] = _KEPT if link.ask("a", str(key[1]))[0] == "k" else _NOT_KEPT
+            inode, kept = state(self)
+            if kept == _UNKNOWN or inode not in accepting:
+                accepting.add(inode)
+                answer = link.ask("a", str(inode))[0]
+                if answer or kept == _UNKNOWN:  # who runs as another user by now is not answered
+                    kept = known[inode] = _KEPT if answer == "k" else _NOT_KEPT
                 if kept == _KEPT:
                     link.tell_imported()
             if kept == _KEPT and link.is_closing:
@@ -167,15 +176,15 @@ def _class(base: "Any", link: Link) -> "Any":
             return plain["_accept"](self)
 
         def close(self) -> None:
-            number = self.fileno()
-            kept = _UNKNOWN
-            if known and number >= 0:
-                key, kept = state(self)
-                known.pop(key, None)
-                accepting.discard(key)
+            try:
+                inode, kept = state(self) if known and self.fileno() >= 0 else (0, _UNKNOWN)
+            except OSError:  # somebody has closed its descriptor: close(2) will say so
+                inode, kept = 0, _UNKNOWN
             plain["close"](self)
-            if kept == _KEPT and not link.is_closing:
-                link.ask("c", str(key[1]))
+            if kept == _KEPT and (link.is_closing or link.ask("c", str(inode))[0] == "k"):
+                return  # there may be another object for it
+            known.pop(inode, None)
+            accepting.discard(inode)
 
         def shutdown(self, how: int, /) -> None:
             # On a listener that would be the end of all its duplicates.
@@ -183,7 +192,10 @@ def _class(base: "Any", link: Link) -> "Any":
                 return
             plain["shutdown"](self, how)
 
-    accepting: set[tuple[int, int]] = set()
+    accepting: set[int] = set()
+    socket.__module__, socket.__qualname__ = base.__module__, base.__qualname__  # by which pickle finds it
+    for name in _REPLACED:
+        socket.__dict__[name].__qualname__ = f"{base.__qualname__}.{name}"  # errors of a wrong call name it
     _hide(socket, plain)
     return socket
 

@@ -210,8 +210,8 @@ class Holder:
         self._resume()
         if open_in(left, self._inodes()):
             return  # these may answer
-        if self._keeper and well and self._has_served:  # else it is no end, whatever its exit code
-            self._keeper.ended()
+        if self._keeper:
+            self._keeper.ended(well and self._has_served)  # else it is no end, whatever its exit code
         if self._keeper and self._keeper.traceback:
             failure = failure._replace(traceback=self._keeper.traceback)
         self._answering.begin([held for held in self._sockets() if _listens(held)], failure)

@@ -11,6 +11,7 @@ import mmap
 import os
 import select
 import socket
+import stat
 import struct
 from collections.abc import Callable, Iterable, Sequence
 
@@ -83,6 +84,8 @@ class Keeper:
         """Has the command accepted on one of them since its start?"""
         self.has_runtime = False
         """Does the command itself look when it is to accept no more?"""
+        self._paths: dict[int, str] = {}
+        """By inode, of Unix sockets that the command has bound: absolute."""
         self._hidden: set[str] = set()
         """Paths whose removal was not carried out."""
         self._epoll = select.epoll()
@@ -97,6 +100,8 @@ class Keeper:
         )
         self._exchanges: dict[int, tuple[socket.socket, int, int]] = {}
         """Those under way, the guard of whoever asks, and which socket is on its way through each."""
+        self._followed: dict[int, int] = {}
+        """Processes that bind or accept: pid, by a descriptor that tells of the end (pidfd_open(2))."""
         self.address = address or an_address()
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         self._door.bind("\0" + self.address)
@@ -109,8 +114,11 @@ class Keeper:
 
     # -- facts -------------------------------------------------------------------------------------------------------
     def listens(self, number: int) -> bool:
-        """Has listen(2) been called?"""
-        return bool(self.sockets[number].getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        """Has listen(2) been called, and can it be reached?"""
+        path = self.held.wish(number).path
+        return bool(self.sockets[number].getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)) and (
+            not path or _is_socket(path)
+        )
 
     def is_open(self, number: int) -> bool:
         """Has a process of the command got it?"""
@@ -136,7 +144,21 @@ class Keeper:
                 self._open_door()
             elif number in self._exchanges:
                 self._hear(*self._exchanges[number], now)
+            elif number in self._followed:
+                self._unfollow(number)
+                self.held.lost(now)
+            else:
+                self._look_at(number)
         self._release(self.held.sweep(now, self))
+
+    def _look_at(self, number: int) -> None:
+        """Something happened to a kept socket: is it that of a client, which has chosen its own port?"""
+        try:
+            inode = os.fstat(number).st_ino
+        except OSError:
+            return  # it was released, for something that was heard before this
+        if inode in self.sockets and _is_connected(self.sockets[inode]):
+            self._release(self.held.no_listener(inode, self))
 
     # -- the life of the command -------------------------------------------------------------------------------------
     def keep(self, ours: socket.socket, inherited: int = -1) -> None:
@@ -172,15 +194,17 @@ class Keeper:
                 kept.listen(BACKLOG)
         self._memory_before.say(CLOSING)
 
-    def ended(self) -> None:
-        """It has ended, and meant to: what it had bound is free for others."""
-        self._release(self.held.end())
+    def ended(self, well: bool) -> None:
+        """It has ended; `well`: it meant to, and what it had bound is free for others."""
+        self._release(self.held.end() if well else self.held.left(self))
 
     def close(self) -> None:
         """autoreload ends."""
         self._release(self.held.end())
         for exchange, *_ in self._exchanges.values():
             exchange.close()
+        for followed in list(self._followed):
+            self._unfollow(followed)
         self._door.close()
         self._calls.close()
         self._epoll.close()
@@ -218,6 +242,23 @@ class Keeper:
                 return 0
         return int(pid) if uid == os.getuid() and pid > 1 else 0
 
+    def _follow(self, exchange: socket.socket) -> None:
+        """If it is killed it closes nothing that we could hear of."""
+        pid, _ = _peer(exchange)
+        if pid in self._followed.values():
+            return
+        try:
+            number = os.pidfd_open(pid)
+        except OSError:
+            return  # before Linux 5.3
+        self._followed[number] = pid
+        self._epoll.register(number, select.EPOLLIN)
+
+    def _unfollow(self, number: int) -> None:
+        del self._followed[number]
+        self._epoll.unregister(number)
+        os.close(number)
+
     def _hear(self, exchange: socket.socket, guard: int, on_its_way: int, now: float) -> None:
         try:
             data, numbers, _, _ = socket.recv_fds(exchange, _LARGEST, 1, socket.MSG_CMSG_CLOEXEC)
@@ -231,12 +272,17 @@ class Keeper:
         letter, text = data[:1], os.fsdecode(data[1:])
         given = 0
         answer = b"n"
-        self.has_runtime = self.has_runtime or letter in (b"a", b"b")
+        if letter in (b"a", b"b"):
+            self.has_runtime = True
+            self._follow(exchange)
         if letter == b"b" and numbers:
             given = self._bind(text, numbers.pop())
             answer = b"g" if given else b"n"
         elif letter == b"c" and text.isdigit():
             self._release(self.held.closed(int(text), self))
+            answer = b"k" if int(text) in self.sockets else answer
+        elif letter == b"d" and text.isdigit():
+            self._release(self.held.no_listener(int(text), self))
         elif letter == b"a" and text.isdigit() and int(text) in self.sockets:
             if guard == self._guards()[0]:  # not the old command, which may be asked for the first time
                 self.is_ready = True
@@ -302,7 +348,9 @@ class Keeper:
             new.close()
             return
         self.sockets[inode] = new
+        self._paths[inode] = wish.path
         self.held.keep(inode, wish)
+        self._epoll.register(new, select.EPOLLOUT | select.EPOLLET)  # not for connections that come in
 
     def _swap(self, inode: int) -> int:
         """The held socket to give for one that was kept, and is about to listen."""
@@ -321,7 +369,11 @@ class Keeper:
     def _release(self, numbers: Iterable[int]) -> None:
         for number in numbers:
             released = self.sockets.pop(number)
-            path = str(released.getsockname()) if released.family == socket.AF_UNIX else ""
+            path = self._paths.pop(number, "")
+            try:
+                self._epoll.unregister(released)  # while others have it, its close would not do that: epoll(7)
+            except OSError:
+                pass  # it is one of --listen
             released.close()
             if path in self._hidden:
                 self._hidden.discard(path)
@@ -336,6 +388,21 @@ def _peer(exchange: socket.socket) -> tuple[int, int]:
     size = struct.calcsize("iii")
     pid, uid, _ = struct.unpack("iii", exchange.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     return pid, uid
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _is_connected(one: socket.socket) -> bool:
+    try:
+        one.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def _understood(text: str, new: socket.socket) -> Wish | None:
