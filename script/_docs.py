@@ -54,6 +54,7 @@ EXAMPLES = {
     "overlap": Example("autoreload --overlap uvicorn app:app", "overlap = true"),
     "keep_sockets": Example("autoreload --keep-sockets=always node server.js", 'keep-sockets = "always"'),
     "no_keep_sockets": Example("autoreload --no-keep-sockets python app.py", "no-keep-sockets = true"),
+    "show_errors": Example("autoreload --show-errors flask run --host 0.0.0.0", "show-errors = true"),
     "clear": Example("autoreload -c pytest -q", "clear = true"),
     "quiet": Example("autoreload -q python app.py", "quiet = true"),
     "verbose": Example("autoreload -v python app.py", "verbose = true"),

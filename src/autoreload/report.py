@@ -93,14 +93,25 @@ class Report:
             self._line(Level.ATTENTION, "The process that guards the command was killed, restart process")
 
     def how(
-        self, warm: bool, what: str, path: str, seconds: float, lasting: bool, was_prepared: bool, explain: bool
+        self,
+        warm: bool,
+        what: str,
+        path: str,
+        seconds: float,
+        lasting: bool,
+        was_prepared: bool,
+        nearer: str,
+        nearer_path: str,
+        explain: bool,
     ) -> None:
         """How the restart is made; all but `explain` as in `events.Restarted`."""
         name = self._shown(path)
         if warm:
             place = f"{what} {name}" if path else "the start of the program"
             how = "prepared while the old process ended, released" if was_prepared else "resumed"
-            self._line(Level.DETAIL, f"Warm restart from {place}, {how} in {_seconds(seconds)}")
+            why = f"; {nearer.replace('{}', self._shown(nearer_path))}" if nearer else ""
+            level = Level.ATTENTION if nearer and explain else Level.DETAIL
+            self._line(level, f"Warm restart from {place}, {how} in {_seconds(seconds)}{why}")
         else:
             is_news = lasting and not self._has_no_snapshots
             self._has_no_snapshots |= lasting
@@ -190,9 +201,11 @@ class Report:
         """Why a change does not restart the command."""
         self._line(Level.ATTENTION, f"No restart for {self._shown(path)}, {kind.value}: {reason}")
 
-    def unused(self, path: str) -> None:
-        """A change of a file that the running program has not used."""
-        self._line(Level.ROUTINE, f"{self._shown(path)} changed: the running program has not used it")
+    def unused(self, paths: Sequence[str]) -> None:
+        """A change of files that the running program has not used."""
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        them = "them" if more else "it"
+        self._line(Level.ROUTINE, f"{self._shown(paths[0])}{more} changed: the running program has not used {them}")
 
     def own_write(self, path: str) -> None:
         """The first time that the command itself wrote a file that matters."""

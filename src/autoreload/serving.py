@@ -78,6 +78,10 @@ class Serving:
             self._is_unseen = True
             why = os.strerror(self._holder.why_unseen)
             self._report.notice(f"--keep-sockets=always is without effect: {why}", "take --listen", detail=False)
+        if self._holder.has_failed and not (self._overlap and self._overlap.old_guard):
+            from autoreload.core.page import Failure
+
+            self._holder.answer_for_workers(Failure(self._shown, "has a worker that failed"), self._tree(), now)
         self._pass_on(now, ending)
         taken = self._holder.serves(self._tree, now)
         if taken is not None:
@@ -91,6 +95,10 @@ class Serving:
     def is_answering(self) -> bool:
         """Has it not been asked to stop yet, for it has clients?"""
         return self._stop is not None
+
+    def imported(self, path: str) -> bool | None:
+        """Has the command imported this file, as far as it has told? None: nobody knows."""
+        return self._holder.imported(path)
 
     def starting(self) -> None:
         """The command is about to be started."""

@@ -143,7 +143,7 @@ class Session:
         self._handle(life.Begin(), time.monotonic())
         if chosen.backend != FANOTIFY:
             self._watch(rules, since)
-        self._syntax.meet(rules.programs, rules.files)
+        self._syntax.meet(rules.programs, rules.files, self._serving.imported)
         possible = (self._signals, self._runner, self._backend, self._syntax, self._serving)
         sources = [source for source in possible if source.fileno() >= 0]
         # epoll rounds a timeout up to whole milliseconds, select(2) takes no descriptor above 1023.

@@ -30,6 +30,7 @@ class Settings(NamedTuple):
     listen: tuple[str, ...] = ()
     keep_sockets: str = "auto"
     no_keep_sockets: bool = False
+    show_errors: bool = False
     overlap: bool = False
     warm: bool = False
     cold: tuple[str, ...] = ()
@@ -211,8 +212,8 @@ there and back, then restarts nothing. With it nothing is read, and `touch` rest
         """Without this option a Python file that changed is compiled, by the interpreter that runs the command, before
 anything is stopped. If it does not compile you are shown what Python says, and the old code goes on running; the next
 save after which all of them compile restarts, and names every file that changed meanwhile. That holds for files that
-compiled when they were last seen. A template that is no Python, or a file that is new, holds nothing back, and neither
-does anything while the command does not run.
+compiled when they were last seen, or that the running server has imported. A template that is no Python, or a file
+that is new, holds nothing back, and neither does anything while the command does not run.
 
 The files are compiled by a small process beside the command, while the burst is waited for; where it takes longer than
 1 s the restart does not wait. With this option, and for commands whose interpreter is not known (`poetry run` without a
@@ -236,7 +237,7 @@ A descriptor that is open under such a number is an error, for it would be lost.
 
 While there is no command (it crashed, ended, or could not be executed) autoreload itself answers: 503, with a page that
 shows the new code as soon as it runs; whoever does not speak HTTP is disconnected. Clients on this machine are shown
-the traceback, if the command is Python; others are told no more than that.""",
+the traceback, if the command is Python; others are told no more than that (see [`--show-errors`](show-errors.md)).""",
         metavar="[HOST:]PORT|unix:PATH",
         repeatable=True,
     ),
@@ -265,6 +266,16 @@ with code 0 its sockets are closed.
 
 A small part of autoreload is in the command's Python (CPython 3.9 to 3.13, without `-I`, `-E` or `-S`), and in Python
 that this starts. A port that the kernel chooses (0) is not held. Others have `--listen` and `--keep-sockets`.""",
+    ),
+    Option(
+        "show_errors",
+        None,
+        "show clients on other machines, too, why the command is not there",
+        """While the command has crashed autoreload answers on the sockets that it holds: 503, and a page that shows the
+new code as soon as it runs. The traceback and the command are on it only for who came in by an address of this machine
+alone (127.0.0.0/8, ::1, a Unix socket). With this option everybody sees them who can connect: for a phone beside you,
+or a container, whose published ports do not come in by such an address. A traceback has paths and lines of code, and
+what the message of the exception says: do not give it to strangers.""",
     ),
     Option(
         "overlap",

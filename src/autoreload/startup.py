@@ -42,6 +42,7 @@ def run(job: Job) -> int:
 def _run(job: Job) -> int:
     command = resolve(job.command, job.directory, os.environ)
     holder = _listen(job) if job.settings.listen else None
+    errors = job.settings.show_errors
     try:
         signals, mask = take()  # before anything is started
         terminal = Terminal()
@@ -49,10 +50,10 @@ def _run(job: Job) -> int:
         plain = Runner(command, terminal, mask, holder.passed if holder else (), before)
         runner: Runner | OverlapRunner = plain
         if job.settings.overlap:
-            holder, runner = _overlap(holder, plain)
+            holder, runner = _overlap(holder or _holder(errors), plain)
         lets_in = command.is_python and not job.settings.no_keep_sockets and lets_runtime_in(command.argv)
         if before or lets_in:
-            holder = _keep(holder, runner, plain.injection if lets_in else None, address)
+            holder = _keep(holder or _holder(errors), runner, plain.injection if lets_in else None, address)
         return _run_with(job, command, signals, runner, terminal, holder)
     finally:
         if holder:
@@ -63,7 +64,15 @@ def _listen(job: Job) -> Holder:
     from autoreload.sockets.holder import Holder
     from autoreload.sockets.listening import listen
 
-    return Holder(listen(job.settings.listen, os.environ))
+    return Holder(listen(job.settings.listen, os.environ), job.settings.show_errors)
+
+
+def _holder(show_errors: bool) -> Holder:
+    """Of no sockets yet."""
+    from autoreload.sockets.holder import Holder
+    from autoreload.sockets.listening import Listening
+
+    return Holder(Listening(), show_errors)
 
 
 def _seen() -> tuple[str, tuple[bytes, ...]]:
@@ -75,29 +84,23 @@ def _seen() -> tuple[str, tuple[bytes, ...]]:
     return address, words(address)
 
 
-def _overlap(holder: Holder | None, plain: Runner) -> tuple[Holder, OverlapRunner]:
+def _overlap(holder: Holder, plain: Runner) -> tuple[Holder, OverlapRunner]:
     from autoreload.process.overlap import OverlapRunner
-    from autoreload.sockets.holder import Holder
-    from autoreload.sockets.listening import Listening
 
-    holder = holder or Holder(Listening())
     holder.is_awaited = True
     if "NOTIFY_SOCKET" not in os.environ:  # else somebody else is to be told
         plain.injection.variables[b"NOTIFY_SOCKET"] = holder.listen_for_ready().encode()
     return holder, OverlapRunner(plain)
 
 
-def _keep(holder: Holder | None, runner: Runner | OverlapRunner, injection: Injection | None, address: str) -> Holder:
+def _keep(holder: Holder, runner: Runner | OverlapRunner, injection: Injection | None, address: str) -> Holder:
     from autoreload.linux.descendants import under
-    from autoreload.sockets.holder import Holder
     from autoreload.sockets.keeper import Keeper
-    from autoreload.sockets.listening import Listening
 
     keeper = Keeper(lambda: under(runner.guard), lambda: runner.guards, address)
-    holder = kept = holder or Holder(Listening())
     if injection:
         injection.add("sockets", lambda: keeper.address)
-        injection.add("listen", lambda: kept.told)
+        injection.add("listen", lambda: holder.told)
     holder.keep_with(keeper)
     return holder
 

@@ -15,6 +15,10 @@ from autoreload.core.soundness import Answer, Judgement, Soundness, Verdict
 from autoreload.process.compiler import Compiler
 
 
+def _nobody_knows(path: str) -> bool | None:
+    return None
+
+
 class Syntax:
     """Carries questions and answers between what is known and who knows."""
 
@@ -24,7 +28,8 @@ class Syntax:
         self._compiler = Compiler(interpreter, directory, os.environb)
         self.programs: frozenset[str] = frozenset()
         """Files that are Python though their names do not say so."""
-        self._soundness = Soundness()
+        self._imported: Callable[[str], bool | None] = _nobody_knows
+        self._soundness = Soundness(lambda path: self._imported(path))
         self._at_rest = False
         self._tell = tell
         self._told = 0
@@ -37,8 +42,12 @@ class Syntax:
         """When `work` wants to be called, if nothing is heard (monotonic seconds); None: no need."""
         return self._soundness.deadline(self._at_rest)
 
-    def meet(self, programs: Iterable[str], files: Iterable[str]) -> None:
-        """These are Python, whatever their names; these are named by the command."""
+    def meet(
+        self, programs: Iterable[str], files: Iterable[str], imported: Callable[[str], bool | None] = _nobody_knows
+    ) -> None:
+        """These are Python, whatever their names; these are named by the command. `imported`: has the running command
+        imported this file? None: nobody knows."""
+        self._imported = imported
         self.programs = frozenset(programs)
         for path in files:
             self.met(path)

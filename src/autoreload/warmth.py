@@ -100,8 +100,7 @@ class Unused:
             return ()
         # Back to what it was at the start is a change too, if it has been imported meanwhile.
         self._content.passed_over(paths)
-        for path in paths:
-            self._report.unused(path)
+        self._report.unused(paths)
         return paths
 
 

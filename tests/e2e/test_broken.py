@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -197,4 +198,36 @@ def test_the_grammar_is_that_of_the_command(project: Project) -> None:
         project.write("mod.py", "new")
         it.expect("^SyntaxError: not in this version$")
         it.expect(HELD)
+        it.end()
+
+
+SERVER = """
+import os, socket, sys
+# As if it had been imported before anybody could look at it, and without bytecode.
+sys.modules["mod"] = type(sys)("mod")
+sys.modules["mod"].__file__ = os.path.abspath("mod.py")
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    listener.accept()
+"""
+
+
+def test_what_the_command_says_it_has_imported(project: Project) -> None:
+    """Holds, though nobody has seen it compile; a template beside it does not. Where a socket is bound."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    project.write("server.py", SERVER)
+    mod, template = project.write("mod.py", BROKEN), project.write("template.py", "{% name %}")
+    with autoreload(project, "-v", "--", sys.executable, "server.py", port) as it:
+        it.expect("^Ready in ")
+        it.watching()
+        it.expect("^1 Python files are known to compile$")
+        mod.write_text("y = (\n")
+        it.expect(HELD)
+        assert it.restarts() == []
+        mod.write_text("y = 1\n")
+        eventually(lambda: it.restarts() == ["mod.py"])
+        it.expect("^Ready in ")
+        template.write_text("{{ name }} {% other %}")
+        eventually(lambda: it.restarts() == ["mod.py", "template.py"])
         it.end()

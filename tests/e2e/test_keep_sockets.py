@@ -133,6 +133,30 @@ def test_a_crash_is_seen_by_clients_and_so_is_the_fix(project: Project, port: in
         it.end()
 
 
+@pytest.mark.parametrize("option", [[], ["--show-errors"], ["--show-errors", "--listen=0.0.0.0:PORT"]])
+def test_who_comes_from_elsewhere_sees_no_traceback_unless_asked(
+    option: list[str], project: Project, port: int
+) -> None:
+    """By an address that other machines see; whoever holds the socket."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as address:
+        try:
+            address.connect(("192.0.2.1", 9))  # sends nothing: it asks by which address one would
+        except OSError:
+            pytest.skip("this machine has no address but its own")
+        host = address.getsockname()[0]
+    path = project.write("server.py", HTTP.replace("127.0.0.1", "0.0.0.0"))
+    options = [word.replace("PORT", str(port)) for word in option]
+    with autoreload(project, *options, "--", sys.executable, "server.py", str(port)) as it:
+        it.expect("^Ready in ")
+        it.watching()
+        path.write_text("undefined\n" + HTTP)
+        it.expect("^Process exited with code 1 ")
+        answer = ask(lambda: socket.create_connection((host, port), 5))
+        assert b" 503 " in answer
+        assert (b"NameError: name 'undefined'" in answer) is bool(option), answer
+        it.end()
+
+
 WORKERS = """
 import os, socket, sys
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
@@ -156,6 +180,111 @@ def test_what_a_worker_has_logged_is_seen_too(project: Project, port: int) -> No
         it.expect("^Process exited with code 4 ")
         answer = ask(over_tcp(port))
         assert answer.endswith(b"ModuleNotFoundError: No module named 'missing_module'\n"), answer
+        it.end()
+
+
+SPAWNING = """
+import multiprocessing, os, socket, sys, time
+def work(listener):
+    import leaf
+    listener.listen()
+    while True:
+        client, _ = listener.accept()
+        client.recv(999)
+        client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + leaf.VERSION)
+        client.close()
+if __name__ == "__main__":
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", int(sys.argv[1])))
+    spawn = multiprocessing.get_context("spawn")
+    while True:
+        worker = spawn.Process(target=work, args=(listener,), daemon=True)
+        worker.start()
+        worker.join()
+        if "ending" in sys.argv:
+            break
+        time.sleep(0.2)
+"""
+FAILURES = ["undefined", "import sys\ntry:\n    undefined\nexcept NameError:\n    sys.exit(1)"]
+
+
+@pytest.mark.parametrize("what_it_does", ["goes on", "ending"])
+@pytest.mark.parametrize("failure", FAILURES, ids=["raises", "exits"])
+def test_workers_that_fail_one_after_the_other(failure: str, what_it_does: str, project: Project, port: int) -> None:
+    """The parent lives, and starts another one; or ends, well. Clients see why, and then the fix."""
+    leaf = project.write("leaf.py", 'VERSION = b"version 1"')
+    project.write("server.py", SPAWNING)
+    with autoreload(project, "--", sys.executable, "server.py", str(port), what_it_does) as it:
+        eventually(lambda: has([ask(over_tcp(port))], b"version 1"), what=it.text())
+        it.watching()
+        with asking(over_tcp(port)) as answers:
+            leaf.write_text(failure)
+            eventually(lambda: any(b" 503 " in answer for answer in list(answers)), what=it.text())
+            told = next(answer for answer in answers if b" 503 " in answer)
+            assert told.endswith(b"NameError: name 'undefined' is not defined\n"), told
+            assert what_it_does == "ending" or b" has a worker that failed." in told, told
+            assert b"/runtime/" not in told
+            leaf.write_text('VERSION = b"version 2"')
+            eventually(partial(has, answers, b"version 2"), what=it.text())
+        assert [answer for answer in answers if not answer.startswith((b"HTTP/1.0 200", b"HTTP/1.1 503"))] == []
+        eventually(lambda: has([ask(over_tcp(port))], b"version 2"))
+        assert {ask(over_tcp(port))[-9:] for _ in range(9)} == {b"version 2"}
+        it.end()
+
+
+def test_a_worker_that_comes_up_later_serves(project: Project, port: int) -> None:
+    """Without a restart: what it needed was not there. From then on it alone answers."""
+    source = 'import os\nif os.path.exists("not yet"):\n    raise SystemError\nVERSION = b"version 1"'
+    leaf = project.write("leaf.py", source)
+    project.write("server.py", SPAWNING)
+    with autoreload(project, "--", sys.executable, "server.py", str(port)) as it:
+        eventually(lambda: has([ask(over_tcp(port))], b"version 1"), what=it.text())
+        it.watching()
+        project.write("not yet", "")
+        leaf.write_text(source.replace("version 1", "version 2"))
+        eventually(lambda: b" 503 " in ask(over_tcp(port)), what=it.text())
+        (project.tree / "not yet").unlink()
+        eventually(lambda: has([ask(over_tcp(port))], b"version 2"), what=it.text())
+        it.expect("^Ready in ")
+        it.expect("^Ready in ")
+        assert {ask(over_tcp(port))[-9:] for _ in range(20)} == {b"version 2"}
+        assert it.restarts() == ["leaf.py"]
+        it.end()
+
+
+def test_beside_an_old_process_that_serves_nobody_is_told(project: Project, port: int) -> None:
+    """--overlap: the workers of the new one fail, and the old one answers."""
+    leaf = project.write("leaf.py", 'VERSION = b"version 1"')
+    project.write("server.py", SPAWNING)
+    with autoreload(project, "--overlap", "--", sys.executable, "server.py", str(port)) as it:
+        it.expect("^Ready in ")
+        it.watching()
+        with asking(over_tcp(port)) as answers:
+            leaf.write_text("undefined")
+            eventually(lambda: project.stderr.read_text().count("NameError: name 'undefined'") > 2, what=it.text())
+            seen = len(answers)
+            eventually(lambda: len(answers) > seen + 3)
+            leaf.write_text('VERSION = b"version 2"')
+            eventually(partial(has, answers, b"version 2"), what=it.text())
+        assert {answer[-9:] for answer in answers} == {b"version 1", b"version 2"}
+        it.end()
+
+
+def test_a_helper_that_fails_is_no_worker(project: Project, port: int) -> None:
+    """Python that the server starts to try something out, before it serves: nobody is told of that."""
+    probe = (
+        "import subprocess\nif __name__ == '__main__':\n"
+        "    subprocess.call([sys.executable, '-c', 'undefined'], stderr=subprocess.DEVNULL)\n"
+        "    import time; time.sleep(0.2)\n"
+    )
+    path = project.write("server.py", HTTP.replace("VERSION", probe + "VERSION", 1))
+    with autoreload(project, "--", sys.executable, "server.py", str(port)) as it:
+        assert edit_and_ask(it, path, over_tcp(port), 3) == []
+        with asking(over_tcp(port)) as answers:
+            path.write_text(path.read_text().replace("version 2", "version 3"))
+            eventually(partial(has, answers, b"version 3"), what=it.text())
+        assert {answer[:12] for answer in answers} == {b"HTTP/1.0 200"}
         it.end()
 
 

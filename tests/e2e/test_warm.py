@@ -6,6 +6,7 @@ import os
 import py_compile
 import signal
 import sys
+import time
 
 import pytest
 
@@ -152,6 +153,72 @@ def test_why_a_restart_is_cold_is_said_with_explain(project: Project) -> None:
         (project.tree / "new.py").unlink()
         tool.expect("Cold restart: new.py is gone")
         wait_for(project, "begins", times=3)
+        tool.end()
+
+
+@pytest.mark.parametrize(
+    ("hindrance", "why"),
+    [
+        (
+            "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()",
+            "a thread is running",
+        ),
+        ("import socket\nlistener = socket.create_server(('127.0.0.1', 0))", "it listens for connections"),
+    ],
+)
+def test_why_there_is_no_nearer_snapshot_is_said(project: Project, hindrance: str, why: str) -> None:
+    """In the line that tells of the warm restart."""
+    write(project)
+    project.write("main.py", f"{hindrance}\nimport app\n")
+    with autoreload(project, "--warm", "--explain", sys.executable, "main.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        project.write("leaf.py", "value = 22\n")
+        tool.expect(rf"Warm restart from the start of the program, resumed in .*; there is no nearer one: {why}")
+        wait_for(project, "up 22")
+        tool.end()
+
+
+def test_a_program_whose_children_do_the_work_is_started_as_without_snapshots(project: Project) -> None:
+    """As some servers are. It has them again when it changes itself."""
+    write(project)
+    parent = "import os\nif os.fork() == 0:\n    import app\nos.wait()\n"
+    project.write("main.py", parent)
+    with autoreload(project, "--warm", "-v", sys.executable, "main.py") as tool:
+        for value in (22, 333):
+            at_rest(tool)
+            project.write("leaf.py", f"value = {value}\n")
+            tool.expect("Cold restart: snapshots would save nothing, for child processes do the work")
+            wait_for(project, f"up {value}")
+        at_rest(tool)
+        project.write("main.py", f"{parent}\n")
+        tool.expect("1 snapshot,")
+        tool.end()
+
+
+def test_that_there_was_no_occasion_for_a_nearer_snapshot_is_said(project: Project) -> None:
+    """The script has used it, and imported nothing more."""
+    write(project)
+    project.write("main.py", "import leaf\nimport app\n")
+    with autoreload(project, "--warm", "--explain", sys.executable, "main.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        project.write("leaf.py", "value = 22\n")
+        tool.expect("there is no nearer one: its main process imported nothing after enough work")
+        wait_for(project, "up 22")
+        tool.end()
+
+
+def test_which_file_nearer_snapshots_have_used_is_said(project: Project) -> None:
+    """Though it is the one that was edited: how far up it is used is not known to everybody."""
+    write(project)
+    project.write("main.py", "import leaf\nimport slow\nimport app\n")
+    with autoreload(project, "--warm", "--explain", "-v", sys.executable, "main.py") as tool:
+        wait_for(project, "up 1")
+        tool.watching()
+        project.write("leaf.py", "value = 22\n")
+        tool.expect(r"Warm restart from the start of the program, resumed in .*; nearer ones have used leaf\.py")
+        wait_for(project, "up 22")
         tool.end()
 
 
@@ -508,3 +575,59 @@ def test_a_slow_restart_recommends_what_would_help_once(project: Project) -> Non
 def test_what_is_in_use_is_not_recommended(project: Project) -> None:
     """Control."""
     assert not hinted(project, "--warm", "--cold", "leaf.py")
+
+
+@pytest.mark.parametrize("follow", ["abspath", "realpath"])
+def test_a_link_that_leads_elsewhere_restarts_cold(project: Project, follow: str) -> None:
+    """Also if only the program itself followed it, so that what it used is behind none; there and back again."""
+    folder = f"os.path.{follow}('current')"
+    project.write("app.py", APP.replace("import slow", f"import os\nsys.path.insert(0, {folder})\nimport slow, other"))
+    project.write("slow.py", SLOW)
+    for number in (1, 2):
+        project.write(f"../release-{number}/leaf.py", f"value = {number}\n#{'#' * number}\n")
+        project.write(f"../release-{number}/other.py", "")
+    current, new = project.tree / "current", project.tree / "new"
+    current.symlink_to("../release-1")
+    with autoreload(project, "--warm", "-v", "--explain", sys.executable, "app.py") as tool:
+        wait_for(project, "up 1")
+        at_rest(tool)
+        for number, times in ((2, 1), (1, 2)):
+            new.symlink_to(f"../release-{number}")
+            new.rename(current)
+            tool.expect("Cold restart: a link on the way to current/leaf.py may lead elsewhere by now")
+            wait_for(project, f"up {number}", times)
+            at_rest(tool)
+        tool.end()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        "name = input()",
+        "signal.signal(signal.SIGALRM, lambda *_: None)\nsignal.alarm(1)\nsignal.pause()",
+        "def handler(*_):\n    import slower, leaf\nsignal.signal(signal.SIGALRM, handler)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.01)\nsignal.pause()",
+    ],
+)
+def test_what_came_from_outside_has_to_come_again(project: Project, ask: str) -> None:
+    """A new start asks once more, and so does one that is resumed."""
+    asks = f'import signal, slow\nprint("begins", flush=True)\n{ask}\nimport slower'
+    project.write("app.py", APP.replace('print("begins", flush=True)', asks))
+    project.write("slow.py", SLOW)
+    project.write("slower.py", SLOW)
+    project.write("leaf.py", "value = 1\n")
+    reads, writes = os.pipe()
+    try:
+        with autoreload(project, "--warm", "-v", sys.executable, "app.py", stdin=reads) as tool:
+            for times, value in ((1, 1), (2, 22)):
+                wait_for(project, "begins", times)
+                if "input" in ask:
+                    time.sleep(0.6)  # as long as a person takes at least: this is what is recognised
+                    os.write(writes, b"bob\n")
+                wait_for(project, f"up {value}")
+                tool.watching()
+                project.write("leaf.py", "value = 22\n")
+            tool.end()
+    finally:
+        os.close(reads)
+        os.close(writes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import struct
@@ -20,17 +21,18 @@ GET = b"GET / HTTP/1.0\r\n\r\n"
 class Server:
     """Something that listens, and is answered for."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, show_errors: bool = False) -> None:
         self.listener = listener
-        self.answering = Answering()
+        self.answering = Answering(show_errors)
         self.later = 0.0
         self.clients = ExitStack()
 
-    def connect(self) -> socket.socket:
-        """A new client."""
+    def connect(self, host: str = "") -> socket.socket:
+        """A new client, which comes in by that address."""
         client = self.clients.enter_context(socket.socket(self.listener.family, socket.SOCK_STREAM))
         client.settimeout(5)
-        client.connect(self.listener.getsockname())
+        own, port, *_ = self.listener.getsockname()
+        client.connect((host or own, port))
         return client
 
     def work(self) -> None:
@@ -104,6 +106,15 @@ def test_who_goes_away_is_forgotten(server: Server) -> None:
     assert server.answering.deadline() is None
 
 
+def test_what_is_released_meanwhile_is_left(server: Server) -> None:
+    """Others that have the socket find it as it was."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        server.answering.begin([other], Failure("python app.py", "has a worker that failed"))
+        assert not os.get_blocking(server.listener.fileno())
+    server.answering.end()
+    assert os.get_blocking(server.listener.fileno())
+
+
 def test_who_comes_after_the_end_waits(server: Server) -> None:
     """For the new code; who was accepted before is answered, when it has asked."""
     before = server.connect()
@@ -132,23 +143,31 @@ def test_many_at_once_take_turns(server: Server) -> None:
         assert server.rest(client).startswith(b"HTTP/1.1 503 ")
 
 
-def test_only_this_machine_is_told_why(server: Server) -> None:
-    """A client that came in by another address."""
-    client = server.connect()
-    client.sendall(GET)
-    assert b"app.py" in server.rest(client)
-    with socket.create_server(("0.0.0.0", 0)) as everywhere:
-        address = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        with address:
-            try:
-                address.connect(("192.0.2.1", 9))  # sends nothing: it asks by which address one would
-            except OSError:
-                pytest.skip("this machine has no address but its own")
-            host = address.getsockname()[0]
-        server.answering.begin([everywhere], Failure("python app.py", "exited with code 1"))
-        with socket.create_connection((host, everywhere.getsockname()[1]), 5) as stranger:
-            stranger.sendall(GET)
-            response = server.rest(stranger)
+@pytest.fixture
+def stranger() -> Iterator[tuple[socket.socket, str]]:
+    """A server on every address, and one that is not of this machine alone."""
+    with (
+        socket.create_server(("0.0.0.0", 0)) as everywhere,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as address,
+    ):
+        try:
+            address.connect(("192.0.2.1", 9))  # sends nothing: it asks by which address one would
+        except OSError:
+            pytest.skip("this machine has no address but its own")
+        yield everywhere, address.getsockname()[0]
+
+
+@pytest.mark.parametrize("shows_all", [False, True])
+def test_only_this_machine_is_told_why(shows_all: bool, stranger: tuple[socket.socket, str]) -> None:
+    """Not a client that came in by another address, unless everybody is to see it."""
+    everywhere, host = stranger
+    server = Server(everywhere, shows_all)
+    server.answering.begin([everywhere], Failure("python app.py", "exited with code 1"))
+    with server.clients:
+        for where, is_told in (("127.0.0.1", True), (host, shows_all)):
+            client = server.connect(where)
+            client.sendall(GET)
+            response = server.rest(client)
             assert response.startswith(b"HTTP/1.1 503 ")
-            assert b"app.py" not in response
-        server.answering.end()
+            assert (b"app.py" in response) is is_told
+    server.answering.close()

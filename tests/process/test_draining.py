@@ -142,10 +142,12 @@ def test_what_is_known_of_a_connection(server: Server) -> None:
         (one,) = server.connections()
         assert one.has_asked
         assert one.has_answered
+        assert (one.questions, one.received) == (1, 1)
         os.kill(server.pid, 19)
         client.sendall(b"xyz")
         (one,) = eventually(lambda: [one for one in server.connections() if one.unread])
         assert one.unread == 3
+        assert (one.questions, one.received) == (2, 4)
     assert sockdiag.connections({1}) == []
 
 

@@ -237,6 +237,13 @@ class Stage:
         path = str(self.folder / name)
         return next(snapshot for snapshot in self.chain() if snapshot.facts["path"] == path)
 
+    def last_without(self, name: str) -> Snapshot:
+        """The last snapshot that has not used that file: nor has any above it."""
+        path = str(self.folder / name)
+        found = self.chain()
+        used = [path in {used for used, _ in snapshot.facts["used"]} for snapshot in found]
+        return found[: used.index(True) if True in used else None][-1]
+
     def abandon(self) -> None:
         """Let this program end, and all its snapshots."""
         for snapshot in self.snapshots:

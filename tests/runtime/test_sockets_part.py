@@ -12,7 +12,7 @@ from autoreload.process.injection import Injection
 
 pytestmark = pytest.mark.slow
 PROGRAM = """
-import multiprocessing, os, pathlib, shutil, socket, subprocess, sys, tempfile
+import multiprocessing, os, pathlib, shutil, socket, subprocess, sys, tempfile, traceback
 
 class Holder:
     unlink, remove, execv, posix_spawn = os.unlink, os.remove, os.execv, os.posix_spawn
@@ -36,10 +36,20 @@ if __name__ == "__main__":
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         print(pool.map(work, [1, 2]))
     with socket.create_server(("127.0.0.1", 0)) as server:
-        try:
-            socket.socket().bind(server.getsockname())
-        except OSError as error:
-            print(type(error), error)
+        class Own(socket.socket):
+            def bind(self, address):
+                return super().bind(address)
+
+        one = socket.socket()
+        for bind in (lambda: one.bind(server.getsockname()), lambda: socket.socket.bind(one, server.getsockname()),
+                     lambda: Own().bind(server.getsockname()), lambda: one.bind(), lambda: one.bind(1),
+                     lambda: one.bind(None), lambda: one.bind(("a", 1), 2), lambda: one.bind(address=("a", 1)),
+                     lambda: one.bind(("name.invalid", 1)), lambda: one.listen("x"), lambda: one.listen(1, 2)):
+            try:
+                bind()
+            except Exception:
+                traceback.print_exc(file=sys.stdout)
+        print(socket.socket.bind.__name__, socket.socket.bind.__doc__, socket.socket.listen.__doc__)
         with socket.create_connection(server.getsockname()) as client:
             accepted, _ = server.accept()
             accepted.sendall(b"hello")

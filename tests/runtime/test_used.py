@@ -27,6 +27,7 @@ USES = {
     "keyword": "open(file='keyword').close()",
     "both": "open('both', 'r+').close()",
     "elsewhere": "os.chdir('package')\nopen('../elsewhere').close()\nos.chdir('..')",
+    "package/aside": "open('link/../aside').close()",
     "package/data0.txt": "import pkgutil\npkgutil.get_data('package', 'data0.txt')",
     "package/data1.txt": "from importlib import resources\n(resources.files('package') / 'data1.txt').read_text()",
     "codecs_": "import codecs\ncodecs.open('codecs_').close()",
@@ -49,6 +50,8 @@ def write(program: Stage) -> None:
         if name != "missing":
             program.write(name, "")
     program.write("fails.py", "import nowhere")
+    program.write("package/under/__init__.py", "")
+    (program.folder / "link").symlink_to("package/under")
     program.write("package/__init__.py", "")
     with zipfile.ZipFile(program.folder / "archive.zip", "w") as archive:
         archive.writestr("zipped.py", "")
@@ -78,7 +81,7 @@ def known(program: Stage, name: str, place: str) -> bool:
         used |= {path for path, _ in snapshot.facts["used"]}
         if os.path.basename(snapshot.facts["path"]) == place:
             break
-    return str(program.folder / name) in {os.path.normpath(path) for path in used}
+    return str(program.folder / name) in {os.path.realpath(path) for path in used}
 
 
 def test_a_data_file_is_told_of_at_once(program: Stage) -> None:

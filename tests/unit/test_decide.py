@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ CHAIN = [Known({"/site"}), Known({"/site", "/a.py"}), Known({"/site", "/a.py", "
 )
 def test_the_latest_that_has_not_used_it_is_the_best(changed: str, candidates: tuple[int, ...]) -> None:
     """A file of which only the beginning was run is left to the snapshot to judge."""
-    assert decide(CHAIN, {changed: SEEN}, ()) == Decision(candidates, "")
+    assert decide(CHAIN, {changed: SEEN}, ())[:2] == (candidates, "")
 
 
 def test_what_is_not_what_it_was_counts_though_nobody_told_of_it() -> None:
@@ -77,6 +79,35 @@ def test_a_source_that_nobody_was_seen_to_use_may_have_been_used_by_a_child() ->
     assert decide(chain, {"/z.py": unseen}, ()).candidates == (0,)
     assert decide(chain, {"/z.py": SEEN}, ()).candidates == (2, 1, 0)
     assert decide(chain[1:], {"/z.py": unseen}, ()) == Decision((), "a child of the program may have used {}", "/z.py")
+
+
+@pytest.mark.parametrize(
+    ("changed", "stale", "nearer"),
+    [
+        ("/z.py", (), ("", "")),
+        ("/a.py", (), ("nearer ones have used {}", "/a.py")),
+        ("/b.py", (), ("", "")),
+        ("/z.py", ["/c.yaml"], ("nearer ones have used {}", "/c.yaml")),
+    ],
+)
+def test_why_nearer_snapshots_do_not_serve_is_said(changed: str, stale: Sequence[str], nearer: tuple[str, str]) -> None:
+    """If it is from the root, or for a file that nobody edited."""
+    decision = decide(CHAIN, {changed: SEEN}, stale)
+
+    assert (decision.nearer, decision.nearer_path) == nearer
+
+
+def test_why_nearer_snapshots_do_not_serve_though_they_have_not_used_it() -> None:
+    """What they made is gone, or a child may have used it."""
+    gone = [CHAIN[0], CHAIN[1]._replace(missing="/tmp/x")]
+    assert decide(gone, {"/z.py": SEEN}, ()).nearer_path == "/tmp/x"
+
+    accompanied = [CHAIN[0], CHAIN[1]._replace(alone=False)]
+    decision = decide(accompanied, {"/z.py": SEEN._replace(was_opened=False)}, ())
+    assert (decision.nearer, decision.nearer_path) == (
+        "before nearer ones a child of the program may have used {}",
+        "/z.py",
+    )
 
 
 def test_without_snapshots_it_is_cold() -> None:

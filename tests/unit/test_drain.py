@@ -13,6 +13,7 @@ from autoreload.core.drain import (
     LONGEST,
     MANY,
     PAUSE,
+    SMALL_QUESTION,
     SPOKE_JUST_NOW,
     UNKNOWN_LONGEST,
     Drain,
@@ -32,9 +33,15 @@ class One(NamedTuple):
     has_answered: bool = True
     parts: int = 0
     sent: int = 100
+    questions: int = 1
+    received: int = 200
 
 
 IDLE = One()
+STREAM = One(since_sent=5, since_received=int(LONGEST * 1000), parts=100, sent=100 * (LARGE_PART - 1))
+"""An answer that began three seconds ago, and goes on in small parts."""
+TALK = One(since_sent=5, since_received=5, questions=MANY, received=MANY * SMALL_QUESTION - 1)
+"""On a WebSocket."""
 ASKED = One(since_sent=2000, since_received=10)
 
 
@@ -54,10 +61,25 @@ ASKED = One(since_sent=2000, since_received=10)
         (One(parts=MANY, since_sent=PAUSE - 1), True),
         (One(parts=MANY, since_sent=PAUSE, since_received=PAUSE), False),
         (One(parts=MANY - 1, since_sent=PAUSE - 1), False),
+        (STREAM, False),
+        (STREAM._replace(unacknowledged=10), False),
+        (STREAM._replace(since_received=STREAM.since_received - 1), True),
+        (STREAM._replace(sent=100 * LARGE_PART), True),
+        (STREAM._replace(parts=MANY - 1), True),
+        # It was asked something on a connection that had had a long answer before.
+        (STREAM._replace(since_sent=10_000), True),
+        (TALK, False),
+        (TALK._replace(unread=1), True),
+        (TALK._replace(since_sent=6), True),
+        (TALK._replace(since_sent=6, unread=1, parts=-MANY), False),
+        (TALK._replace(since_sent=6, unread=1, parts=1 - MANY), True),
+        (TALK._replace(received=MANY * SMALL_QUESTION), True),
+        (TALK._replace(questions=MANY - 1, received=1), True),
     ],
 )
 def test_who_is_owed_an_answer(connection: One, it_does: bool) -> None:
-    """Not who waits in the queue, nor an idle one: keep-alive, a WebSocket, one that was opened to be used later."""
+    """Not who waits in the queue, nor an idle one: keep-alive, a WebSocket, one that was opened to be used later. Nor
+    a stream of small messages."""
     assert owes(connection) is it_does
 
 

@@ -35,7 +35,14 @@ def job() -> Any:
     made = Mock(spec=Job)
     made.command, made.directory = ["true"], "/"
     made.settings = Mock(
-        quiet=True, verbose=False, listen=(), warm=False, overlap=False, keep_sockets="auto", no_keep_sockets=True
+        quiet=True,
+        verbose=False,
+        listen=(),
+        warm=False,
+        overlap=False,
+        keep_sockets="auto",
+        no_keep_sockets=True,
+        show_errors=False,
     )
     return made
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from autoreload.process.events import Emptied, Exited
+from autoreload.process.events import Emptied, Exited, GuardLost
 from autoreload.process.injection import Injection
 from autoreload.runtime.protocol import Stream, note
 from autoreload.runtime.used import signature_of
@@ -36,6 +36,7 @@ def facts(depth: int, *used: str) -> dict[str, Any]:
         "used": [(path, signature_of(path)) for path in used],
         "overflowed": False,
         "made": [],
+        "removed": [],
         "alone": True,
         "child": 1_000_001 + depth,
         "in_progress": {},
@@ -139,14 +140,16 @@ class Runner:
     def __init__(self) -> None:
         self.injection = Injection({})
         self._reader, self._writer = os.pipe()
+        self.events: list[Any] = []
 
     def fileno(self) -> int:
         """Never readable."""
         return self._reader
 
     def read(self) -> list[Any]:
-        """Nothing happens."""
-        return []
+        """Nothing happens, but for what a test has put there."""
+        events, self.events = self.events, []
+        return events
 
     def deadline(self) -> None:
         """Nothing is due."""
@@ -201,6 +204,18 @@ def test_the_end_of_a_program_that_lost_its_guard_is_no_news(warm: WarmRunner) -
     warm._runner.guard = 0  # type: ignore[misc]
     root.send("exited", int(signal.SIGTERM))
     assert warm.read() == []
+    root.close()
+
+
+def test_what_is_told_together_with_the_loss_of_the_guard_starts_nothing(warm: WarmRunner) -> None:
+    """There is a new guard by then: for an end that is told before, the command would be started, then once more."""
+    root = frozen(warm._chain, 0)
+    warm.read()
+    warm.stop(1, signal.SIGTERM, 5.0)
+    root.send("emptied", 1, 0)
+    warm._runner.events = [GuardLost()]  # type: ignore[attr-defined]
+
+    assert warm.read() == [GuardLost()]
     root.close()
 
 

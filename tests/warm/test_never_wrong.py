@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sqlite3
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -125,3 +126,59 @@ def test_a_module_that_changed_while_it_was_imported(project: Theatre) -> None:
     project.run([project.write("m1.py", f"{HEAD}said.append(2)\n")])
 
     assert project.warm() == project.cold()
+
+
+DATABASE = """
+import sqlite3
+connection = sqlite3.connect({how})
+said.append(connection.execute("select v from t").fetchall())
+connection.close()
+import m0
+"""
+
+
+@pytest.mark.parametrize("how", ["'x.db'", "database='x.db'", "'file:x.db?mode=ro', uri=True"])
+def test_a_database_that_was_read(project: Theatre, how: str) -> None:
+    """sqlite opens it in C. Others than the program write to it; no change of it restarts anything."""
+    database = sqlite3.connect(project.tree / "x.db")
+    with database:
+        database.execute("create table t (v)")
+        database.execute("insert into t values ('one')")
+    run(project, DATABASE.format(how=how), m0="said.append(1)\n")
+    project.run([project.write("m0.py", f"{HEAD}said.append(2)\n")])
+    assert project.warm() == project.cold()
+    assert project.how[-1][1]
+
+    with database:
+        database.execute("update t set v = 'two'")
+    database.close()
+    project.run([project.write("m0.py", f"{HEAD}said.append(3)\n")])
+
+    assert project.warm() == project.cold()
+    assert "two" in str(project.warm())
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        "os.listdir('st')",
+        "[entry.name for entry in os.scandir('st')]",
+        "__import__('glob').glob('st/*')",
+        "list(map(str, __import__('pathlib').Path('st').iterdir()))",
+        "list(os.walk('st'))",
+    ],
+)
+def test_the_names_in_a_folder(project: Theatre, lists: str) -> None:
+    """Of files that do not count; what an editor leaves there for a moment is nothing to it."""
+    project.write("st/a", "")
+    run(project, f"said.append(sorted(map(str, {lists})))\nimport m0\n", m0="said.append(1)\n")
+    project.write("st/.a.swp", "")
+    project.run([project.write("m0.py", f"{HEAD}said.append(2)\n")])
+    assert project.how[-1][1]
+    project.remove("st/.a.swp")
+
+    project.write("st/b", "")
+    project.run([project.write("m0.py", f"{HEAD}said.append(3)\n")])
+
+    assert project.warm() == project.cold()
+    assert "b" in str(project.warm())

@@ -125,6 +125,8 @@ def test_what_is_installed_meanwhile_restarts_cold(project: Theatre) -> None:
         ("p = tempfile.mkdtemp()\natexit.register(os.rmdir, p)", False),
         ("p = pathlib.Path('made')\np.mkdir()\natexit.register(p.rmdir)", False),
         ("p = 'made.pid'\nopen(p, 'x').close()\natexit.register(os.remove, p)", False),
+        ("p = 'made.pid'\n(open('new', 'x').close(), os.replace('new', p))\natexit.register(os.remove, p)", False),
+        ("p = 'link'\nos.symlink('app.py', dst=p)\natexit.register(os.remove, p)", False),
         ("p = tempfile.mkdtemp(); os.rmdir(p)", True),
         ("p = tempfile.mkdtemp()", True),
     ],
@@ -144,6 +146,33 @@ def test_what_the_program_made_and_removed_as_it_ended_is_made_again(
 
     assert project.warm()[0] == project.cold()[0]
     assert project.how[-1][3].endswith(("leaf.py", "slow.py")) is from_after
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("remove", "make"),
+    [
+        ("if os.path.exists('left'):\n    os.remove('left')", "open('left', 'x').close()"),
+        ("with contextlib.suppress(OSError):\n    os.rmdir('left')", "os.mkdir('left')"),
+        ("pathlib.Path('left').unlink(missing_ok=True)", "os.symlink('app.py', 'left')"),
+        ("if os.path.exists('left'):\n    os.rename('left', 'old')", "open('left', 'x').close()"),
+    ],
+)
+def test_what_the_program_removes_as_it_starts_is_removed_again(project: Theatre, remove: str, make: str) -> None:
+    """It is left behind by a program that is killed, and cannot be made twice."""
+    project.write("slow.py", "import time\ntime.sleep(0.2)\n")
+    project.write("leaf.py", f"{HEAD}said.append('one')\n")
+    if "exists" in remove:
+        project.write("left", "")
+    project.write(
+        "app.py",
+        f"{APP}{HEAD}import contextlib, pathlib\n{remove}\nimport slow, leaf\n{make}\nsaid.append('made')\n",
+    )
+    project.run([])
+    project.run([project.write("leaf.py", f"{HEAD}said.append('two')\n")])
+
+    assert project.warm()[0] == project.cold()[0]
+    assert not project.how[-1][3].endswith(("leaf.py", "slow.py"))
 
 
 @pytest.mark.slow

@@ -26,6 +26,8 @@ MANY = 3
 """Parts, more than there were of questions."""
 LARGE_PART = 256
 """Bytes of a part: a download; what a WebSocket or a stream of events tells is smaller."""
+SMALL_QUESTION = 25
+"""Bytes: no request of HTTP/1.1 is smaller; what a browser says on a WebSocket often is."""
 
 
 class Connection(Protocol):
@@ -67,11 +69,21 @@ class Connection(Protocol):
     def sent(self) -> int:
         """Bytes that the server has sent, and the client has confirmed."""
 
+    @property
+    def questions(self) -> int:
+        """How many segments with data the client has sent."""
+
+    @property
+    def received(self) -> int:
+        """Bytes in them."""
+
 
 def owes(connection: Connection) -> bool:
     """Is it one that was accepted, and not answered yet? An idle one (keep-alive, WebSocket) is not."""
     if not connection.is_accepted:
         return False  # it waits in the queue
+    if streams(connection):
+        return False
     if connection.unread or connection.unacknowledged:
         return True
     if not connection.has_asked:
@@ -80,7 +92,22 @@ def owes(connection: Connection) -> bool:
         return True
     if connection.since_sent > connection.since_received:
         return True
+    if _talks(connection):
+        return False
     return connection.since_sent < (PAUSE if connection.parts >= MANY else SPOKE_JUST_NOW)
+
+
+def streams(connection: Connection) -> bool:
+    """Is it one that may never pause? An answer that began long ago and goes on in small parts (server-sent events, a
+    WebSocket) has had the time that any has. Who says much, in short words, and is hardly answered, awaits nothing."""
+    if _talks(connection) and connection.parts <= -MANY:
+        return True
+    is_small = connection.parts >= MANY and connection.sent < LARGE_PART * connection.parts
+    return is_small and connection.since_received >= LONGEST * 1000 > connection.since_sent
+
+
+def _talks(connection: Connection) -> bool:
+    return connection.questions >= MANY and connection.received < SMALL_QUESTION * connection.questions
 
 
 def downloads(connection: Connection) -> bool:

@@ -38,6 +38,10 @@ class Connection(NamedTuple):
     """How many more segments with data the server has sent than the client."""
     sent: int = 0
     """Bytes that the server has sent, and the client has confirmed."""
+    questions: int = 0
+    """How many segments with data the client has sent."""
+    received: int = 0
+    """Bytes in them."""
 
     @property
     def is_accepted(self) -> bool:
@@ -92,7 +96,8 @@ def _connection(port: int, message: bytes) -> Connection:
     since_sent, _, since_received = struct.unpack_from("=III", info, 44) if len(info) >= 56 else (0, 0, 0)
     # tcpi_data_segs_in, tcpi_data_segs_out: Linux 4.6.
     segments_in, segments_out = struct.unpack_from("=II", info, 152) if len(info) >= 160 else (1, 1)
-    (sent,) = struct.unpack_from("=Q", info, 120) if len(info) >= 128 else (0,)  # tcpi_bytes_acked
+    # tcpi_bytes_acked, tcpi_bytes_received: Linux 4.1.
+    sent, received = struct.unpack_from("=QQ", info, 120) if len(info) >= 136 else (0, 1 << 32)
     return Connection(
         port,
         inode,
@@ -104,6 +109,8 @@ def _connection(port: int, message: bytes) -> Connection:
         segments_out > 0,
         segments_out - segments_in,
         sent,
+        segments_in,
+        received,
     )
 
 

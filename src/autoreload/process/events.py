@@ -72,6 +72,9 @@ class Restarted(NamedTuple):
     """Of a cold one: will the next be cold for the same reason?"""
     was_prepared: bool = False
     """Had it been resumed before the old program ended?"""
+    nearer: str = ""
+    """Of a warm one from far up: why no nearer snapshot serves; `{}` stands for `nearer_path`."""
+    nearer_path: str = ""
 
 
 class Unprepared(NamedTuple):
@@ -103,3 +106,10 @@ class Snapshots(NamedTuple):
 
 
 Event = Started | Failed | Exited | Emptied | Stuck | GuardLost | Restarted | Unprepared | Snapshots | NotUp
+
+
+def since_loss(events: list[Event]) -> list[Event]:
+    """Without what was told of a tree whose guard was lost meanwhile: there is a new guard already, and who starts the
+    command for one of these would have it twice."""
+    lost = [place for place, event in enumerate(events) if isinstance(event, GuardLost)]
+    return events[lost[-1] :] if lost else events

@@ -67,7 +67,17 @@ _raises = _ended.throw
 
 def stand_in(original: Any, instead: Callable[..., Any]) -> Any:
     """A built-in function that looks like the given one, and does what `instead` does."""
+    return _made(original, original.__self__, original.__module__, instead)
 
+
+def stand_in_method(original: Any, instead: Callable[..., Any]) -> Any:
+    """The same for a method of a built-in class (a method descriptor), to be an attribute of a class."""
+    owner = sys.modules[original.__objclass__.__module__]
+    bound = _New(dlsym(dlopen(None, 0), "PyInstanceMethod_New"))  # type: ignore[arg-type]
+    return bound(_Object(_made(original, owner, owner.__name__, instead)))
+
+
+def _made(original: Any, owner: Any, label: str, instead: Callable[..., Any]) -> Any:
     class Call:
         """Calling it makes what `instead` returns; or one of these, whose initialisation raises what that raised."""
 
@@ -88,10 +98,12 @@ def stand_in(original: Any, instead: Callable[..., Any]) -> Any:
 
         __call__ = staticmethod(Call)
 
-    name, owner = original.__name__, original.__self__
+    name = original.__name__
     module = Module(owner.__name__)
     module.__spec__, module.__loader__ = owner.__spec__, owner.__loader__
-    doc = f"{name}{original.__text_signature__}\n--\n\n{original.__doc__}"  # as Argument Clinic writes it
+    doc = original.__doc__ or ""
+    if original.__text_signature__:
+        doc = f"{name}{original.__text_signature__}\n--\n\n{doc}"  # as Argument Clinic writes it
     interpreter = dlopen(None, 0)  # type: ignore[arg-type]
     definition = _Definition(
         _Text(name.encode()),
@@ -101,7 +113,7 @@ def stand_in(original: Any, instead: Callable[..., Any]) -> Any:
     )
     Py_INCREF(definition)  # for ever: the function points to it, and may be called until the interpreter is gone
     new = _New(dlsym(interpreter, "PyCFunction_NewEx"))
-    return new(_Address(addressof(definition)), _Object(module), _Object(original.__module__))
+    return new(_Address(addressof(definition)), _Object(module), _Object(label))
 
 
 def theirs(trace: TracebackType | None, here: str = _HERE) -> TracebackType | None:

@@ -10,6 +10,8 @@ import atexit
 import os
 import sys
 
+from . import workers
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +31,16 @@ def watch(tell: Callable[[str, bool], object]) -> None:
     except ImportError:  # no _ctypes
         return
     plain = sys.exit
+    is_worker = workers.is_worker()
+    if is_worker:
+        workers.watch(lambda error: _tell(tell, _shown(error), True))
 
     def leave(*arguments: Any) -> None:
         error = sys.exc_info()[1]
         if isinstance(error, Exception) and arguments not in ((), (None,), (0,)):
             handled[:] = [_shown(error)]  # not the exception, which would hold what it has seen
+            if is_worker:  # while it still has the socket
+                _tell(tell, handled.pop(), True)
         plain(*arguments)
 
     sys.exit = stand_in(plain, leave)

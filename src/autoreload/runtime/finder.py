@@ -6,12 +6,12 @@ is replaced by one that runs them in steps.
 
 from __future__ import annotations
 
-import os
 import sys
 from _frozen_importlib_external import SourceFileLoader
 from posix import stat
 
 from . import generator, stepwise
+from .afterwards import followed
 from .used import absolute
 
 TYPE_CHECKING = False
@@ -27,6 +27,7 @@ class Finder:
 
     def __init__(self, program: Program) -> None:
         self._program = program
+        self._afterwards = {"random": generator.begins, "_sqlite3": program.watch_databases}
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
         """Part of importlib.abc.MetaPathFinder."""
@@ -34,8 +35,10 @@ class Finder:
         program.looks_up()
         if not program.here():
             return None
-        if name == "random" and (spec := self._random(path, target)) is not None:
-            return spec
+        if name in self._afterwards and path is None:
+            spec = followed(self._found(name, path, target), self._afterwards[name])
+            if spec is not None:
+                return spec
         # No snapshot is due most of the time, and no file is hot: then it is of no interest where the module is.
         if program.hot or not program.entry or program.due():
             file = self._first_party(name, path)
@@ -89,16 +92,6 @@ class Finder:
             and not (_may_be_main(name) and not stepwise.compiles(spec.origin))
         ):
             spec.loader = stepwise.Loader(spec.loader.name, spec.loader.path, self._program)
-        return spec
-
-    def _random(self, path: Sequence[str] | None, target: Any) -> Any:
-        """That of Python's own `random`: what its generator begins with has to be known. None: it is another one."""
-        spec = self._found("random", path, target)
-        if spec is None or type(spec.loader) is not SourceFileLoader:
-            return None
-        if spec.origin != f"{os.path.dirname(os.__file__)}/random.py":
-            return None
-        spec.loader = generator.Loader(spec.loader)
         return spec
 
 

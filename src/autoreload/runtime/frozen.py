@@ -71,9 +71,17 @@ class Frozen:
     """One snapshot: `child` is what goes on as the program, or the next snapshot."""
 
     def __init__(
-        self, program: Program, child: int, control: Stream, listener: Stream, up: Stream | None, signals: int
+        self,
+        program: Program,
+        child: int,
+        control: Stream,
+        listener: Stream,
+        up: Stream | None,
+        signals: int,
+        files: dict[int, str],
     ) -> None:
-        """`signals`: see kernel.signal_descriptor."""
+        """`signals`: see kernel.signal_descriptor. `files`: which are open, see offsets.named: as they were before the
+        fork, for the program may have replaced them by now."""
         self._program = program
         self._below = Below(child, self._pass_down)
         self._control: Stream | None = control
@@ -90,7 +98,7 @@ class Frozen:
         self._heir = 0
         self._handlers = _ignore_all() if native.count() > 1 else {}
         self._signals = signals
-        self._files = offsets.named()
+        self._files = files
         self._poll = _poll()
         self._main = kernel.process_descriptor(child)
         for source in (control, listener, self._signals, self._main):
@@ -103,9 +111,12 @@ class Frozen:
         """In a child that is prepared: the files that it is made for."""
         return self._prepared.changed
 
-    def tell(self, kind: str, path: str, best: bool, age: float, line: bytes, made: list[str], alone: bool) -> None:
+    def tell(
+        self, kind: str, path: str, best: bool, age: float, line: bytes, done: tuple[list[str], list[str]], alone: bool
+    ) -> None:
         """Tell the tool that this process is a snapshot now. `best`: for that file, there is no better place. `line`:
-        where it listens. `made`: since the one above it. `alone`: it has had no children.
+        where it listens. `done`: what was made, and what removed, since the one above it. `alone`: it has had no
+        children.
 
         This may come late: the program has gone on, and may have become the next snapshot, or have ended.
         """
@@ -121,7 +132,8 @@ class Frozen:
             "line": line,
             "above": program.lines[-1] if program.lines else b"",
             "used": program.used.files[program.sent :],
-            "made": made,
+            "made": done[0],
+            "removed": done[1],
             "alone": alone,
             "telling": program.telling.where(),
             "overflowed": program.used.overflowed,

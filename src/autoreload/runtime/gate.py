@@ -136,6 +136,7 @@ class Gate:
                 pass
         finally:
             self._waiting -= 1
+            self._program.waits.begin()  # that was our doing
             self._let_go()
 
     def _look(self, timeout: int | None) -> bool:

@@ -21,23 +21,10 @@ _origin: Any = None
 """The state that nobody chose; None: nobody knows it, and it counts as seeded."""
 
 
-class Loader:
-    """Loads `random` by its own loader, and takes note of what it begins with."""
-
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Part of importlib.abc.Loader."""
-        global _origin
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        _origin = module._inst.getstate()
+def begins(module: ModuleType) -> None:
+    """`random` has just been imported: what does it begin with?"""
+    global _origin
+    _origin = module._inst.getstate()
 
 
 class Saved:

@@ -1,5 +1,5 @@
-"""Which data files the program opens, and what it makes: `open`, its other names and `os.mkdir` are replaced by
-something that takes note.
+"""Which data files the program opens, and what it makes and removes: `open`, its other names, `os.mkdir`, `os.rename`
+and the like are replaced by something that takes note.
 
 Not by an audit hook: that is called for everything that happens, a million times in some programs, and cannot be
 removed. What replaces a function is no function itself, for that would become a method as an attribute of a class.
@@ -66,9 +66,30 @@ def _path(file: Any) -> str:
         return ""  # the function itself will say what is wrong with it
 
 
-def watch(read: Callable[[str, bool], None], made: Callable[[str], None]) -> None:
+def watch_databases(module: Any, read: Callable[[str, bool], None]) -> None:
+    """From now on tell `read` of each file that sqlite opens. `module`: _sqlite3."""
+
+    def opened(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        path = _path(file if arguments else named.get("database"))
+        if path.startswith("file:"):
+            path = path[len("file:") :].partition("?")[0]
+            path = path[2:] if path.startswith("///") else path
+        if path and path != ":memory:":
+            for name in (path, f"{path}-wal"):
+                read(name, False)
+
+    module.connect = _noting(module.connect, opened)
+
+
+def watch(
+    read: Callable[[str, bool], None],
+    made: Callable[[str], None],
+    removed: Callable[[str], None],
+    listed: Callable[[str], None],
+) -> None:
     """From now on tell `read` of each file that is opened to be read or written over, by the name it is opened by, and
-    whether as code; and `made` of each file or folder that may be made."""
+    whether as code; `made` of each file or folder that may be made, `removed` of each that may be removed, and `listed`
+    of each folder the names in which are read. The import system lists folders by names of its own."""
 
     def opened(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         mode = arguments[1] if len(arguments) > 1 else named.get("mode", "r")
@@ -92,6 +113,27 @@ def watch(read: Callable[[str, bool], None], made: Callable[[str], None]) -> Non
     def folder_made(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         made_as(file)
 
+    def removed_as(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        tell_of(removed, file, named.get("dir_fd"))
+
+    def moved(_: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        tell_of(removed, arguments[0] if arguments else named.get("src"), named.get("src_dir_fd"))
+        linked(_, arguments, named)
+
+    def linked(_: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        folder = named.get("dst_dir_fd", named.get("dir_fd"))
+        tell_of(made, arguments[1] if len(arguments) > 1 else named.get("dst"), folder)
+
+    def tell_of(tell: Callable[[str], None], file: Any, folder: Any) -> None:
+        path = _path(file if folder is None else _within(folder, file))
+        if path and not path.endswith(".pyc"):  # of which the import system takes care, and we
+            tell(path)
+
+    def listed_as(file: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        path = _path("." if file is None else file)
+        if path:
+            listed(path)
+
     def read_as(file: Any, is_code: bool = False) -> None:
         path = _path(file)
         if path:
@@ -111,8 +153,17 @@ def watch(read: Callable[[str, bool], None], made: Callable[[str], None]) -> Non
     code = _noting(_io.open_code, opened_as_code)
     _io.open_code = code
     io.open_code = code
+    os.listdir = _noting(os.listdir, listed_as)
+    os.scandir = _noting(os.scandir, listed_as)
     os.open = posix.open = _noting(os.open, opened_by_number)
     os.mkdir = posix.mkdir = _noting(os.mkdir, folder_made)
+    os.rename = posix.rename = _noting(os.rename, moved)
+    os.replace = posix.replace = _noting(os.replace, moved)
+    os.link = posix.link = _noting(os.link, linked)
+    os.symlink = posix.symlink = _noting(os.symlink, linked)
+    os.remove = posix.remove = _noting(os.remove, removed_as)
+    os.unlink = posix.unlink = _noting(os.unlink, removed_as)
+    os.rmdir = posix.rmdir = _noting(os.rmdir, removed_as)
 
 
 def _as_able(function: Any, replacement: Any) -> Any:

@@ -6,7 +6,7 @@ import os
 from _thread import get_ident
 from time import monotonic
 
-from . import native, opened, refusals, successor
+from . import native, opened, outside, refusals, successor
 from .kernel import content, faults_of_children
 from .protocol import note
 from .snapshot import take
@@ -60,6 +60,7 @@ class Program:
         """Files that are being run in steps, the outermost first. One may be there twice: a script that is imported."""
         self.looked_up = 0
         """When the last module was looked for, see used.now."""
+        self.waits = outside.Waits()
         self.resumed = 0
         """How often this process, or one that it was forked from, was forked by a snapshot that was resumed."""
         self.depth = 0
@@ -99,8 +100,12 @@ class Program:
 
     def watch(self) -> None:
         """From now on, see which files are opened, and what is executed in the place of the program."""
-        opened.watch(self._opened, self._made)
+        opened.watch(self._opened, self._made, self._removed, self._listed)
         successor.watch(self)
+
+    def watch_databases(self, module: Any) -> None:
+        """_sqlite3 has been imported: see which databases are opened, for it reads them in C."""
+        opened.watch_databases(module, self._opened)
 
     def here(self) -> bool:
         """Is this the process, and the thread, that snapshots can be taken of?"""
@@ -144,6 +149,15 @@ class Program:
         if not self._is_ours():
             self.used.make(path)
 
+    def _removed(self, path: str) -> None:
+        if not self._is_ours():
+            self.used.remove(path)
+
+    def _listed(self, path: str) -> None:
+        """The names in that folder are about to be read."""
+        if not self._is_ours():
+            self.used.add(path.rstrip("/") + "/")
+
     def _is_ours(self) -> bool:
         """Is that our own doing, for a snapshot?"""
         return self._busy and get_ident() == self._main
@@ -182,13 +196,20 @@ class Program:
     def _take(self, kind: str, path: str, best: bool) -> str:
         """Take a snapshot; why there is none, empty if there is."""
         try:
-            why = refusals.reason(self._main, self._user)
+            why = refusals.reason(self._main, self._user) or self._moved_by()
             if why:
                 return why
             self._cost = _cost()
             return take(self, kind, path, best)
         except Exception as error:  # a fault of ours is not to be the program's
             return f"it failed: {error!r}"
+
+    def _moved_by(self) -> str:
+        """What from outside has brought the program here; empty: nothing."""
+        self.waits.look()
+        if self.waits.over:
+            return f"it has waited for something for {outside.LONG} s"
+        return "it handles a signal" if outside.handles_signal() else ""
 
     def _refused(self, why: str, path: str) -> None:
         if why not in self._told and note(self.address, "refused", why, path):
@@ -197,10 +218,12 @@ class Program:
     def looks_up(self) -> None:
         """A module is about to be looked for."""
         self.looked_up = now()
+        self.waits.look()
 
     def forked(self) -> None:
         """This is another process now, and still the program."""
         self.telling.forked()
+        self.waits.begin()
         self._faults, self.alone_before = 0, True
         self.pid = os.getpid()
         self._main = get_ident()

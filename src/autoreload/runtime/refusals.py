@@ -9,6 +9,7 @@ import _socket
 import posix
 import sys
 from _thread import _count, get_ident
+from stat import S_ISREG
 
 from . import loop, native
 from .kernel import content
@@ -121,6 +122,8 @@ def _file(fd: int, path: str) -> str:
             # fcntl(2): a child does not inherit it. flock(2): whoever shares the open file can give it up. Asked for
             # here, since reading /proc/locks has to wait for all processors.
             return "it holds a file lock"
+    if fd == 0 and S_ISREG(posix.fstat(fd).st_mode):
+        return "its standard input is a file"  # of which a new start would read the beginning, or the rest
     mode = flags & posix.O_ACCMODE
     if fd <= 2 or mode == posix.O_RDONLY or (mode == posix.O_WRONLY and flags & posix.O_APPEND):
         return ""  # what was appended stays in any case

@@ -58,7 +58,7 @@ def _take(program: Program, kind: str, path: str, best: bool) -> str:
         signals = kernel.signal_descriptor()
         spare = os.dup(signals)  # for what can be opened only after the fork
         kept = Kept()
-        made = program.used.made()
+        made, removed = program.used.made(), program.used.removed()
         age = monotonic() - program.began
         alone = program.was_alone()
         kernel.inherit_orphans(True)
@@ -73,8 +73,8 @@ def _take(program: Program, kind: str, path: str, best: bool) -> str:
         try:
             kept.freeze()
             os.close(spare)
-            frozen = Frozen(program, child, control, listener, up, signals)
-            frozen.tell(kind, path, best, age, line, made, alone)
+            frozen = Frozen(program, child, control, listener, up, signals, kept.files)
+            frozen.tell(kind, path, best, age, line, (made, removed), alone)
             gate = frozen.until_resumed()  # returns in a new child
         except BaseException:
             os._exit(1)  # it must never go on as a second program

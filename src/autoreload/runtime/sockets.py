@@ -10,6 +10,7 @@ Each message is a letter, text, and perhaps a descriptor:
     c INODE                                     ->  n: a socket was closed
     a INODE                                     ->  k: it is held  |  n: it is not; the first accept on it
     u PATH                                      ->  k: leave that file alone  |  n: remove it
+    i PATH 0 PATH ...                           ->  n: it has imported these by now
     t TEXT                                      ->  n: the program ends because of this exception
     h TEXT                                      ->  n: perhaps because of this one, which it had handled
 
@@ -47,6 +48,7 @@ class Link:
         self._address = "\0" + address
         self._base = base
         self._memory: Any = None
+        self._imported: set[str] = set()
 
     @property
     def is_closing(self) -> bool:
@@ -74,6 +76,14 @@ class Link:
             return "", -1
         finally:
             base.close(link)
+
+    def tell_imported(self) -> None:
+        """The files of which nobody has been told."""
+        from .imported import untold
+
+        paths = untold(self._imported)
+        if paths:
+            self.ask("i", paths)
 
     def _see(self, number: int) -> None:
         import mmap
@@ -120,14 +130,16 @@ def _class(base: "Any", link: Link) -> "Any":
     class socket(base):  # type: ignore[misc]
         __slots__ = ()
 
-        def bind(self, address: "Any", /) -> None:
-            text = _wish(self, address)
+        def bind(self, *arguments: "Any", **named: "Any") -> None:
+            address = arguments[0] if len(arguments) == 1 else None
+            text = _wish(self, address) if address is not None else ""
             number = self.fileno()
             letter, given = link.ask("b", text, number) if text else ("", -1)
             if given < 0:
-                plain["bind"](self, address)  # what was sent is bound with it: it is the same socket
+                plain["bind"](self, *arguments, **named)  # what was sent is bound with it: it is the same socket
                 if letter:
                     known[number, os.fstat(number).st_ino] = _KEPT
+                    link.tell_imported()
                 return
             blocking, inherited = self.gettimeout() is None, os.get_inheritable(number)
             try:
@@ -136,17 +148,20 @@ def _class(base: "Any", link: Link) -> "Any":
                 os.close(given)
             os.set_blocking(number, blocking)
             known[number, os.fstat(number).st_ino] = _KEPT
+            link.tell_imported()
 
-        def listen(self, backlog: int = 128, /) -> None:
-            if state(self)[1] == _KEPT:
-                backlog = max(backlog, LEAST_QUEUE)
-            plain["listen"](self, backlog)
+        def listen(self, *backlog: "Any", **named: "Any") -> None:
+            if (not backlog or (len(backlog) == 1 and type(backlog[0]) is int)) and state(self)[1] == _KEPT:
+                backlog = (max(*backlog, LEAST_QUEUE),) if backlog else (LEAST_QUEUE,)
+            plain["listen"](self, *backlog, **named)
 
         def _accept(self) -> "Any":
             key, kept = state(self)
             if kept == _UNKNOWN or key not in accepting:
                 accepting.add(key)
                 kept = known[key] = _KEPT if link.ask("a", str(key[1]))[0] == "k" else _NOT_KEPT
+                if kept == _KEPT:
+                    link.tell_imported()
             if kept == _KEPT and link.is_closing:
                 _wait(self, link)
             return plain["_accept"](self)
@@ -169,7 +184,18 @@ def _class(base: "Any", link: Link) -> "Any":
             plain["shutdown"](self, how)
 
     accepting: set[tuple[int, int]] = set()
+    _hide(socket, plain)
     return socket
+
+
+def _hide(made: "Any", plain: "dict[str, Any]") -> None:
+    """No line of ours in a traceback: of the methods that fail where another program has the address."""
+    try:
+        from .builtin import stand_in_method
+    except ImportError:  # no _ctypes
+        return
+    for name in ("bind", "listen"):
+        setattr(made, name, stand_in_method(plain[name], made.__dict__[name]))
 
 
 def _wait(waiting: "Any", link: Link) -> None:

@@ -90,8 +90,11 @@ def _told(program: Program) -> dict[str, Any]:
         folder, _, name = path.rpartition("/")
         folders.setdefault(folder, []).append(name)
     made = program.used.made()
+    removed = program.used.removed()
     for path in made:  # it may fail to be executed
         program.used.make(path)
+    for path in removed:
+        program.used.remove(path)
     return {
         **program.terms,
         "hot": program.hot,
@@ -105,6 +108,7 @@ def _told(program: Program) -> dict[str, Any]:
             "since": now() - int((monotonic() - program.began) * 1e9),
             "used": folders,
             "made": made,
+            "removed": removed,
             "overflowed": program.used.overflowed,
         },
     }
@@ -117,6 +121,8 @@ def take_over(program: Program, before: Mapping[str, Any]) -> None:
     program.used.overflowed, program.alone_before = before["overflowed"], before["alone"]
     for path in before["made"]:
         program.used.make(path)
+    for path in before["removed"]:
+        program.used.remove(path)
     for folder, names in before["used"].items():
         for name in names:
             program.used.add(f"{folder}/{name}", before["since"])

@@ -7,6 +7,8 @@ sys.modules when they are asked for, whoever found and loaded them; the finder a
 from __future__ import annotations
 
 import sys
+from _imp import source_hash
+from os import fsencode
 from os.path import join, normpath
 from posix import getcwd, listdir, lstat, stat
 from time import clock_gettime_ns, sleep
@@ -24,6 +26,7 @@ NEVER = 1 << 80
 """A time, in nanoseconds."""
 UNSURE = (-2, -2, -2, -2)
 """Signature of a file that may not be what the program read: no file has it, whether it can be asked or not."""
+_CACHE = "__pycache__"
 _NO_FILES = ("/proc/", "/sys/", "/dev/")
 _CLOCK_REALTIME_COARSE = 5
 _LONGEST_TICK = 20_000_000
@@ -44,6 +47,7 @@ class Used:
         self._known: set[str] = set()
         self._modules: dict[str, int] = {}
         self._made: set[str] = set()
+        self._removed: set[str] = set()
         self._collected = 0
         """When modules were collected last, by `now`."""
         self.overflowed = False
@@ -88,6 +92,19 @@ class Used:
         one that is resumed would miss it."""
         made, self._made = self._made, set()
         return [path for path in made if not path.startswith(_NO_FILES) and is_there(path)]
+
+    def remove(self, path: str) -> None:
+        """The program may be about to remove that file or folder."""
+        if len(self._removed) < MOST:
+            self._removed.add(absolute(path))
+        else:
+            self.overflowed = True
+
+    def removed(self) -> list[str]:
+        """What it has removed of late, or would have if it had been there, and not made again. A new start would do so
+        once more: with what the program has made afterwards and left behind."""
+        removed, self._removed = self._removed, set()
+        return [path for path in removed if not path.startswith(_NO_FILES) and not is_there(path)]
 
     def collect(self, but: Collection[str]) -> None:
         """Add the files of the modules that came since the last time, without those that are told of otherwise. Most
@@ -154,9 +171,20 @@ def absolute(path: str) -> str:
     if path.startswith("/"):
         return path
     try:
-        return normpath(join(getcwd(), path))
+        path = join(getcwd(), path)
     except OSError:
         return path  # that folder is gone
+    straight = normpath(path)
+    return straight if ".." not in path.split("/") or _is_same(path, straight) else path
+
+
+def _is_same(path: str, other: str) -> bool:
+    """`..` behind a link leads out of the folder that the link leads to."""
+    try:
+        one, two = stat(path), stat(other)
+    except (OSError, ValueError):
+        return False
+    return (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)
 
 
 def _file(module: Any) -> str:
@@ -169,7 +197,10 @@ def _file(module: Any) -> str:
 
 
 def signature_of(path: str) -> Signature | None:
-    """What tells a changed file from the same; None: there is no file. What is in an archive is the archive."""
+    """What tells a changed file from the same; None: there is no file. What is in an archive is the archive. With a
+    slash at its end, it stands for the names in a folder."""
+    if path.endswith("/"):
+        return _names_in(path)
     while True:
         try:
             return signature(stat(path))
@@ -177,6 +208,16 @@ def signature_of(path: str) -> Signature | None:
             path = path.rpartition("/")[0] or "/"
         except (OSError, ValueError):
             return None
+
+
+def _names_in(folder: str) -> Signature | None:
+    """Not the time of the folder: that changes with each save of an editor that makes a file for a moment."""
+    try:
+        names = sorted(name for name in listdir(folder) if name[0] != "." and name[-1] != "~" and name != _CACHE)
+    except (OSError, ValueError):
+        return None
+    digest = source_hash(0, fsencode("/".join(names)))
+    return 0, 0, len(names), int.from_bytes(digest, "little", signed=True)
 
 
 def signature(status: Any) -> Signature:

@@ -8,6 +8,7 @@ class NoSockets:
 
     why_unseen = 0
     keeps = False
+    has_failed = False
     shown: tuple[str, ...] = ()
 
     def fileno(self) -> int:
@@ -20,6 +21,13 @@ class NoSockets:
 
     def work(self, now: float) -> None:
         """As it says."""
+
+    def answer_for_workers(self, failure: object, tree: object, now: float) -> None:
+        """Nobody asks."""
+
+    def imported(self, path: str) -> bool | None:
+        """Nobody knows."""
+        return None
 
     def starting(self) -> None:
         """Nobody waits for it."""

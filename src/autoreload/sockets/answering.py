@@ -6,6 +6,7 @@ later waits in the queue for that.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 from collections.abc import Sequence
@@ -35,9 +36,13 @@ class _Client:
 class Answering:
     """Accepts on the sockets from `begin` to `end`."""
 
-    def __init__(self) -> None:
+    def __init__(self, show_errors: bool = False) -> None:
+        """`show_errors`: is everybody to see the failure? Else those on this machine are."""
+        self._shows_all = show_errors
         self._epoll = select.epoll()
         self._listeners: dict[int, socket.socket] = {}
+        self._blocking: dict[int, bool] = {}
+        """Of each, whether it was."""
         self._clients: dict[int, _Client] = {}
         self._failure = Failure("", "")
         self._is_full = False
@@ -54,7 +59,8 @@ class Answering:
         """Answer on these, because of that."""
         self._failure = failure
         for listener in listeners:
-            if listener.fileno() not in self._listeners:
+            if self._listeners.get(listener.fileno()) is not listener:
+                self._blocking[listener.fileno()] = os.get_blocking(listener.fileno())
                 listener.setblocking(False)
                 self._listeners[listener.fileno()] = listener
                 self._epoll.register(listener, select.EPOLLIN)
@@ -62,9 +68,12 @@ class Answering:
 
     def end(self) -> None:
         """Leave the sockets to the command. Who has been accepted is answered, as soon as it has asked."""
-        for listener in self._listeners.values():
-            self._epoll.unregister(listener)
+        for number, listener in self._listeners.items():
+            if listener.fileno() == number:  # else it has been released meanwhile
+                self._epoll.unregister(listener)
+                os.set_blocking(number, self._blocking[number])  # all that have the socket share that
         self._listeners.clear()
+        self._blocking.clear()
 
     def close(self) -> None:
         """Listen to nobody."""
@@ -98,7 +107,7 @@ class Answering:
         is_full = len(self._clients) >= MOST_CLIENTS
         if is_full is not self._is_full:
             self._is_full = is_full
-            for listener in self._listeners.values():
+            for listener in filter(_is_open, self._listeners.values()):
                 self._epoll.modify(listener, 0 if is_full else select.EPOLLIN)
 
     def _hear(self, client: _Client, events: int, now: float) -> None:
@@ -123,7 +132,7 @@ class Answering:
 
     def _say(self, client: _Client, request: Request) -> None:
         if request is Request.WHOLE:
-            client.unsent = answer(client.heard, self._failure, _is_local(client.socket))
+            client.unsent = answer(client.heard, self._failure, self._shows_all or _is_local(client.socket))
         self._send(client)
 
     def _send(self, client: _Client) -> None:
@@ -144,6 +153,10 @@ class Answering:
         del self._clients[client.socket.fileno()]
         self._epoll.unregister(client.socket)
         client.socket.close()
+
+
+def _is_open(one: socket.socket) -> bool:
+    return one.fileno() >= 0
 
 
 def _is_local(connection: socket.socket) -> bool:

@@ -21,10 +21,11 @@ from autoreload.sockets.readiness import Readiness
 class Holder:
     """The sockets of `--listen`, and those that the command binds itself, through the life of the command."""
 
-    def __init__(self, listening: Listening) -> None:
+    def __init__(self, listening: Listening, show_errors: bool = False) -> None:
+        """`show_errors`: is everybody to see why the command is not there? Else those on this machine are."""
         self._listening = listening
         self._keeper: Keeper | None = None
-        self._answering = Answering()
+        self._answering = Answering(show_errors)
         self._draining: Draining | None = None
         self._readiness: Readiness | None = None
         self._is_paused = False
@@ -60,6 +61,15 @@ class Holder:
     def keeps(self) -> bool:
         """Is the runtime in the command, if that is Python?"""
         return self._keeper is not None
+
+    def imported(self, path: str) -> bool | None:
+        """Has the command imported this file? None: nobody knows."""
+        return True if self._keeper and path in self._keeper.imported else None
+
+    @property
+    def has_failed(self) -> bool:
+        """Has a process of it told that it fails?"""
+        return self._keeper is not None and self._keeper.has_failed
 
     @property
     def why_unseen(self) -> int:
@@ -125,6 +135,7 @@ class Holder:
                 taken = self._readiness.accepted(now)
         if taken is not None:
             self._readiness, self._has_served = None, True
+            self._answering.end()
             if self._keeper:
                 self._keeper.held.ready(now)
         return taken
@@ -179,6 +190,18 @@ class Holder:
             return False
         self._draining = None
         return True
+
+    def answer_for_workers(self, failure: Failure, tree: Iterable[int], now: float) -> None:
+        """If a worker of it has failed, and none serves: its parent may go on, and start another one that fails. Until
+        one does serve, clients are told."""
+        if not self._keeper or not self._keeper.has_failed:
+            return
+        self._keeper.has_failed = False
+        if self._readiness is None or self._readiness.serves(self._inodes(), lambda: tree, now) is not None:
+            return
+        self._readiness.renew(now)
+        listeners = [held for held in self._sockets() if _listens(held)]
+        self._answering.begin(listeners, failure._replace(traceback=self._keeper.traceback))
 
     def ended(self, failure: Failure, left: Iterable[int], well: bool = False) -> None:
         """It has ended by itself, `well` if with exit code 0, or could not be started; these processes are left of

@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterable, Sequence
 from autoreload.core.held import Decision, Held, Wish
 from autoreload.linux import openfiles
 from autoreload.linux.descendants import process
+from autoreload.runtime.imported import SEPARATOR
 from autoreload.runtime.sockets import CLOSING, OPEN
 from autoreload.sockets.calls import Calls
 
 BACKLOG = 4096
-_LARGEST = 1 << 13
+_LARGEST = 1 << 18
 _FIRST = 256
 """Above the numbers that a loop of select(2) and the command's own descriptors need."""
 _COPIED = (
@@ -74,6 +75,10 @@ class Keeper:
         """The number under which the command has been passed a socket of ours, whether it wants it or not."""
         self.traceback = ""
         """Of the exception that ended the command, if it told of one."""
+        self.has_failed = False
+        """Has a process of it that holds a listening socket told that it fails, since somebody looked here?"""
+        self.imported: set[str] = set()
+        """Files that the command has told it had imported."""
         self.is_ready = False
         """Has the command accepted on one of them since its start?"""
         self.has_runtime = False
@@ -148,6 +153,8 @@ class Keeper:
         self._memory_before, self._memory = self._memory, Memory()
         self.is_ready = False
         self.traceback = ""
+        self.has_failed = False
+        self.imported.clear()
         self.has_runtime = False
         self.held.starting()
 
@@ -195,11 +202,14 @@ class Keeper:
             self._exchanges[exchange.fileno()] = exchange, guard, 0
             self._epoll.register(exchange, select.EPOLLIN)
 
+    def _can_accept(self, exchange: socket.socket) -> bool:
+        """Has whoever asks got one of the sockets?"""
+        inodes = [inode for inode in self.sockets if self.listens(inode)]
+        return bool(openfiles.sockets(_peer(exchange)[0], inodes))
+
     def _guard_of(self, exchange: socket.socket) -> int:
-        """The one above whoever asks (unix(7): SO_PEERCRED); 0: none of them. A process of another pid namespace has
-        no pid that we know."""
-        size = struct.calcsize("iii")
-        pid, uid, _ = struct.unpack("iii", exchange.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+        """The one above whoever asks; 0: none of them. A process of another pid namespace has no pid that we know."""
+        pid, uid = _peer(exchange)
         guards = self._guards()
         while pid > 1 and pid not in guards:
             try:
@@ -235,12 +245,16 @@ class Keeper:
         elif letter == b"u" and self.held.keeps_path(text, self):
             self._hidden.add(text)
             answer = b"k"
+        elif letter == b"i":
+            self.imported.update(text.split(SEPARATOR))
         elif letter == b"s" and text.isdigit():
             self.why_unseen = int(text)
             if numbers:
                 self._calls.add(numbers[0])
         elif letter == b"t" or (letter == b"h" and not self.traceback):
             self.traceback = text
+        if letter in (b"t", b"h"):
+            self.has_failed = self.has_failed or self._can_accept(exchange)
         for number in numbers:
             os.close(number)
         self._exchanges[exchange.fileno()] = exchange, guard, given
@@ -315,6 +329,13 @@ class Keeper:
                     os.unlink(path)
                 except OSError:
                     pass
+
+
+def _peer(exchange: socket.socket) -> tuple[int, int]:
+    """Its pid and its user (unix(7): SO_PEERCRED)."""
+    size = struct.calcsize("iii")
+    pid, uid, _ = struct.unpack("iii", exchange.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return pid, uid
 
 
 def _understood(text: str, new: socket.socket) -> Wish | None:

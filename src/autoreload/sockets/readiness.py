@@ -18,9 +18,14 @@ class Readiness:
     def __init__(self, started: float) -> None:
         """`started`: when, monotonic seconds."""
         self._started = started
+        self._until = started + GIVE_UP
         self._pause = FIRST
         self.look_at: float | None = started + FIRST
         """When `serves` wants to be asked; None: no need."""
+
+    def renew(self, now: float) -> None:
+        """A part of it begins anew."""
+        self._until, self._pause, self.look_at = now + GIVE_UP, FIRST, now + FIRST
 
     def accepted(self, now: float) -> float:
         """It has told so itself: the seconds that it took."""
@@ -32,7 +37,7 @@ class Readiness:
         if self.look_at is None or now < self.look_at:
             return None
         self._pause = min(self._pause * SLOWER, LONGEST)
-        self.look_at = now + self._pause if now < self._started + GIVE_UP else None
+        self.look_at = now + self._pause if now < self._until else None
         if not any(_serves(pid, inodes) for pid in tree()):
             return None
         self.look_at = None

@@ -198,7 +198,10 @@ class Chain:
             # What it used, those below it have used as well.
             self.snapshots[place].facts["used"] |= snapshot.facts["used"]
             self.snapshots[place].facts["alone"] &= snapshot.facts["alone"]
-            self.snapshots[place].facts["made"] += snapshot.facts["made"]
+            above, below = snapshot.facts, self.snapshots[place].facts
+            made = [path for path in above["made"] if path not in below["removed"]] + below["made"]
+            below["removed"] += [path for path in above["removed"] if path not in below["made"]]
+            below["made"] = made
 
     def _frozen(self, snapshot: Snapshot, facts: dict[str, Any]) -> None:
         self._new.remove(snapshot)
@@ -217,14 +220,23 @@ class Chain:
         """Of each snapshot, for the decision; not of those below one that has not told yet."""
         found: list[Known] = []
         used: set[str] = set()
-        missing, alone = "", True
+        made: dict[str, None] = {}
+        removed: dict[str, None] = {}
+        alone = True
         for snapshot in self.snapshots:
             if snapshot.facts["above"] not in self._lines:
                 break
             used = used | snapshot.facts["used"]
-            missing = missing or next((path for path in snapshot.facts["made"] if self._is_missing(path)), "")
+            for path in snapshot.facts["removed"]:
+                made.pop(path, None)
+                removed[path] = None
+            for path in snapshot.facts["made"]:
+                removed.pop(path, None)
+                made[path] = None
+            missing = next((path for path in made if self._is_missing(path)), "")
+            back = next((path for path in removed if self._is_there(path)), "")
             alone = alone and snapshot.facts["alone"]
-            found.append(Known(used, tuple(map(self.resolved, snapshot.facts["in_progress"])), missing, alone))
+            found.append(Known(used, tuple(map(self.resolved, snapshot.facts["in_progress"])), missing, back, alone))
         return found
 
     @property
@@ -235,6 +247,9 @@ class Chain:
 
     def _is_missing(self, path: str) -> bool:
         return self.disk.is_beyond(path) or not os.path.lexists(path)
+
+    def _is_there(self, path: str) -> bool:
+        return self.disk.is_beyond(path) or os.path.lexists(path)
 
     def stale(self) -> set[str]:
         """Which of the used files are not what they were."""
@@ -264,6 +279,10 @@ class Chain:
         """As `was_opened`, and not only by a child of it."""
         return path in self._signatures or not self._programs.isdisjoint(self._tellers.get(path, ()))
 
+    def used_by_itself(self) -> set[str]:
+        """Files that the program itself, not only a child of it, is known to have used."""
+        return {path for path in {*self._signatures, *self.opened} if self.was_opened_by_itself(path)}
+
     def resolved(self, path: str) -> str:
         """The path without links: the program may name a file by another way than the one that watches it.
 
@@ -276,6 +295,19 @@ class Chain:
         folder, may_look = self._folders[folder]
         path = f"{folder}/{name}"
         return self.disk.real(path) if may_look and os.path.islink(path) else path
+
+    def behind_link(self, paths: Iterable[str]) -> str:
+        """One of them that is reached by a link which may lead elsewhere than when the program followed it, as
+        `current -> release-2` does after a deployment; empty: none is. That it was followed leaves no trace."""
+        now: dict[str, str] = {}
+        for path in paths:
+            real = self.resolved(path)
+            folder = path.rpartition("/")[0]
+            if folder not in now:
+                now[folder] = self.disk.real(folder or "/").rstrip("/")
+            if now[folder] != self._folders[folder][0] or (real != path and not self.was_opened(real)):
+                return path
+        return ""
 
     @property
     def overflowed(self) -> bool:

@@ -39,6 +39,8 @@ class Known(NamedTuple):
     """Files of which it has run only the beginning; it looks at them itself before it resumes."""
     missing: str = ""
     """A file or folder that it, or one above it, made, and that is gone: removed as the program ended."""
+    back: str = ""
+    """A file or folder that it, or one above it, removed, or would have, and that is there: a new start removes it."""
     alone: bool = True
     """Neither it nor one above it had child processes, of whose use of files nobody tells."""
 
@@ -53,6 +55,10 @@ class Decision(NamedTuple):
     path: str = ""
     lasting: bool = False
     """Will it be so the next time too?"""
+    nearer: str = ""
+    """If it resumes from far up: why the snapshots below cannot serve, or why there are none."""
+    nearer_path: str = ""
+    """For which `{}` stands in that."""
 
 
 def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collection[str]) -> Decision:
@@ -70,16 +76,35 @@ def decide(chain: Sequence[Known], burst: Mapping[str, Touched], stale: Collecti
     unused = [position for position, snapshot in enumerate(chain) if not any(path in snapshot.used for path in changed)]
     unseen = next((path for path, touched in burst.items() if not (touched.was_opened and touched.by_itself)), "")
     candidates = [
-        position for position in unused if not chain[position].missing and not (unseen and not chain[position].alone)
+        position
+        for position in unused
+        if not (chain[position].missing or chain[position].back or (unseen and not chain[position].alone))
     ]
-    if not candidates and unused and not chain[unused[0]].missing:
-        return Decision((), "a child of the program may have used {}", unseen)
     if not candidates and unused:
-        return Decision((), "the program made {}, and removed it again", chain[unused[0]].missing)
+        first_unused = chain[unused[0]]
+        if first_unused.missing:
+            return Decision((), "the program made {}, and removed it again", first_unused.missing)
+        if first_unused.back:
+            return Decision((), "the program removed {}, and it is there again", first_unused.back)
+        return Decision((), "a child of the program may have used {}", unseen)
     if not candidates:
         first = next(path for path in changed if path in chain[0].used)
         return Decision((), "{} was used before the first snapshot", first)
-    return Decision(tuple(reversed(candidates)), "")
+    best = candidates[-1]
+    nearer, path = _in_the_way(chain[best + 1], changed, unseen) if best + 1 < len(chain) else ("", "")
+    if best and path in burst:
+        nearer = path = ""  # of the file that was edited everybody knows
+    return Decision(tuple(reversed(candidates)), "", nearer=nearer, nearer_path=path)
+
+
+def _in_the_way(snapshot: Known, changed: Collection[str], unseen: str) -> tuple[str, str]:
+    """Why that one cannot serve, and the path for `{}`."""
+    used = min((path for path in changed if path in snapshot.used), default="")
+    if used:
+        return "nearer ones have used {}", used
+    if snapshot.missing:
+        return "nearer ones have made {}, which was removed again", snapshot.missing
+    return "before nearer ones a child of the program may have used {}", unseen
 
 
 def _invisible(path: str, touched: Touched) -> str:

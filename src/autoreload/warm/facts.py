@@ -10,6 +10,7 @@ from autoreload.warm.disk import Disk
 from autoreload.warm.hot import LARGEST, Hot
 
 _NOT_SEEN = "no CPython 3.9 to 3.14 was seen to start (its options -E, -I and -S keep snapshots out)"
+_NO_POINT = "its main process imported nothing after enough work"
 
 
 class Facts:
@@ -59,8 +60,14 @@ class Facts:
             return Decision((), "the start directory is another one")
         if chain.overflowed:
             return Decision((), "the program uses too many files")
+        if path := chain.behind_link(changed):
+            return Decision((), "a link on the way to {} may lead elsewhere by now", path)
         burst = {chain.resolved(path): self._touched(chain, path, was_there) for path, was_there in changed.items()}
-        return decide(chain.known(), burst, chain.stale())
+        decision = decide(chain.known(), burst, chain.stale())
+        if len(chain.snapshots) == 1 and decision.candidates:
+            why, path = next(iter(chain.refusals), (_NO_POINT, ""))
+            return decision._replace(nearer=f"there is no nearer one: {why}", nearer_path=path)
+        return decision
 
     def _touched(self, chain: Chain, path: str, was_there: bool | None) -> Touched:
         real = chain.resolved(path)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 _EXECUTABLE = re.compile(r"python3\.(\d+)")
-OLDEST, NEWEST = 9, 13
+OLDEST, NEWEST = 9, 14
 """Minor versions of CPython 3."""
 _CLOSED = "EIS"
 """With these options Python reads no PYTHONPATH, or imports no sitecustomize."""

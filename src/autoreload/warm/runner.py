@@ -22,7 +22,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from autoreload.linux import standing
 from autoreload.process.events import (
     Emptied,
     Event,
@@ -33,9 +32,10 @@ from autoreload.process.events import (
     Snapshots,
     Started,
     Unprepared,
+    since_loss,
 )
 from autoreload.process.runner import Runner
-from autoreload.warm.arrival import Arrival, Wait
+from autoreload.warm.arrival import Arrival
 from autoreload.warm.chain import Chain, Frozen, Gone, Snapshot, Told
 from autoreload.warm.decide import Decision
 from autoreload.warm.disk import Disk
@@ -43,10 +43,12 @@ from autoreload.warm.facts import Facts
 from autoreload.warm.memory import WEIGHED_AFTER, Memory, too_much
 from autoreload.warm.overlap import Overlap, is_up_to_date
 from autoreload.warm.resuming import Resuming
-from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping
+from autoreload.warm.stopping import ANSWERS_WITHIN, Stopping, is_due
 from autoreload.warm.terms import Terms
 from autoreload.warm.thinning import Thinning
 from autoreload.warm.unused import why_used
+from autoreload.warm.waiting import wait_of
+from autoreload.warm.worth import IN_VAIN, Worth
 
 STUCK_GRACE = 1.0
 """Seconds that a program which did not come up gets to end."""
@@ -73,7 +75,10 @@ class WarmRunner:
         self._resumed_from: Snapshot | None = None
         self._resumed_at = 0.0
         self._arrival = Arrival()
+        self._worth = Worth()
         self._changed: tuple[str, ...] = ()
+        self._nearer = "", ""
+        """Why no nearer snapshot serves, if that is worth a word, and the path for `{}` in it."""
         self._run = 0
         self._then: Callable[[], list[Event]] | None = None
         """What comes when the stop of our own is answered."""
@@ -85,7 +90,7 @@ class WarmRunner:
         self._epoll.register(runner.fileno(), select.EPOLLIN)
         self._epoll.register(self._chain.fileno(), select.EPOLLIN)
         # Where orphans cannot be inherited, there is no proof that what a snapshot is above of has ended.
-        runner.injection.add("warm", lambda: None if runner.weak else self._told())
+        runner.injection.add("warm", lambda: None if runner.weak or self._worth.gives_up else self._told())
 
     def adopt(self, disk: Disk, cold: Callable[[str, bool], str] | None) -> None:
         """Look at the disk by way of this from now on. `cold`: see `scope.matcher`, for the option of that name."""
@@ -127,29 +132,31 @@ class WarmRunner:
     def read(self) -> list[Event]:
         """What happened since the last call. The snapshots come first: what they told, they told before they ended."""
         events, self._queued = [*self._queued, *self._hear_chain()], []
-        return events + self._hear(self._runner.read())
+        return since_loss(events + self._hear(self._runner.read()))
 
     def reap(self) -> list[Event]:
         """A child died."""
-        return self._hear_chain() + self._hear(self._runner.reap())
+        return since_loss(self._hear_chain() + self._hear(self._runner.reap()))
 
     def step(self, now: float) -> list[Event]:
         """The deadline has come; `now`: monotonic seconds."""
         events = self._hear_chain()
-        if _is_due(self._stopping.deadline(), now) and (asked := self._stopping.end()):
+        if is_due(self._stopping.deadline(), now) and (asked := self._stopping.end()):
             self._runner.stop(asked.token, signal.SIGKILL, 0.0)
-        if _is_due(self._resuming.deadline(), now):
+        if is_due(self._resuming.deadline(), now):
             self._resuming.cancel()
             self._end_then(lambda: self._start_cold(Decision((), "the snapshot did not answer")))
-        if _is_due(self._suspect_at, now):
+        if is_due(self._suspect_at, now):
             self._suspect_at = None
             events += self._broken()
-        if _is_due(self._arrival.deadline(), now):
+        if is_due(self._arrival.deadline(), now):
             events += self._has_not_come_up(now)
-        if _is_due(self._weigh_at, now):
+        if is_due(self._weigh_at, now):
             self._weigh_at = None
             events += self._weigh()
-        return events + (self._hear(self._runner.step(now)) if _is_due(self._runner.deadline(), now) else [])
+        if is_due(self._runner.deadline(), now):
+            events += self._hear(self._runner.step(now))
+        return since_loss(events)
 
     def forward(self, number: int) -> None:
         """Send the command itself, if it is alive, a signal."""
@@ -215,6 +222,9 @@ class WarmRunner:
         distrusted = next((path for path in self._changed if self._arrival.is_distrusted(path, time.monotonic())), "")
         if distrusted and decision.candidates:
             decision = Decision((), "the program did not come up when it was resumed for {}", distrusted)
+        if self._worth.is_chain_in_vain(self._chain, changed):
+            decision = Decision((), IN_VAIN, lasting=True)
+        self._nearer = decision.nearer, decision.nearer_path
         if not self._chain.snapshots:
             self._queued += self._start_cold(decision)
         elif decision.candidates:
@@ -254,6 +264,8 @@ class WarmRunner:
         following = self._resuming.next(time.monotonic())
         if following is not None:
             self._expect_end_below(following)
+            if not following.depth:
+                self._nearer = f"nearer ones may not serve, {{}}: {why}", path
         else:
             decision = Decision((), f"{{}}: {why}", path)
             self._end_then(lambda: self._start_cold(decision))
@@ -268,7 +280,8 @@ class WarmRunner:
         kind, path = snapshot.where
         seconds = self._resuming.resumed(time.monotonic())
         self._thin()  # what was begun may have had to wait
-        return [Restarted(self._run, True, kind, path, seconds, was_prepared=was_prepared), Started(self._run, pid)]
+        how = Restarted(self._run, True, kind, path, seconds, False, was_prepared, *self._nearer)
+        return [how, Started(self._run, pid)]
 
     # -- what the snapshots tell ---------------------------------------------------------------------------------------
     def _hear_chain(self) -> list[Event]:
@@ -334,6 +347,8 @@ class WarmRunner:
             return "it is being started or ended"
         if any(map(self._facts.cold, paths)):
             return "it is named by --cold"
+        if self._chain.behind_link(paths):
+            return "a link on the way to it may lead elsewhere by now"
         return why_used(self._chain, set(map(self._chain.resolved, paths)), self._hear_in_between)
 
     def _hear_in_between(self) -> None:
@@ -342,22 +357,15 @@ class WarmRunner:
     # -- has it come up? -----------------------------------------------------------------------------------------------
     def rested(self, seconds: float | None) -> list[Event]:
         """The program has come to rest. `seconds`: how long that took; None: it was not seen to."""
-        wait = self._wait()
+        wait = wait_of(self._chain.program)
+        self._worth.rested(self._chain.program, seconds)
         if wait is not None and not self._is_busy:
             self._arrival.rested(seconds, wait, time.monotonic())
         return []
 
-    def _wait(self) -> Wait | None:
-        """What the program waits for; None: it is gone."""
-        try:
-            pid = self._chain.program
-            return Wait(standing.awaited_lock(pid), standing.processor_time(pid)) if pid else None
-        except OSError:
-            return None
-
     def _has_not_come_up(self, now: float) -> list[Event]:
         """Is it so? Then it is asked to end, and started cold."""
-        wait = self._wait()
+        wait = wait_of(self._chain.program)
         if self._is_busy or wait is None or not self._arrival.is_stuck(wait, now):
             self._arrival.cold()
             return []
@@ -432,7 +440,3 @@ class WarmRunner:
         self._chain.expect_end(self._chain.snapshots)
         self._then = then
         self._runner.stop(_OWN, number, grace)
-
-
-def _is_due(deadline: float | None, now: float) -> bool:
-    return deadline is not None and now >= deadline

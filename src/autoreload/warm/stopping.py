@@ -53,3 +53,8 @@ class Stopping:
         """It is over, or somebody else goes on with it: what was asked."""
         asked, self._asked = self._asked, None
         return asked
+
+
+def is_due(deadline: float | None, now: float) -> bool:
+    """Has that moment come? Both in monotonic seconds; None: it never does."""
+    return deadline is not None and now >= deadline
