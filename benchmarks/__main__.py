@@ -20,8 +20,8 @@ from benchmarks.tables import Section
 QUESTIONS = ("latency", "contents", "bursts", "scale", "startup", "noise", "bytecode", "stopping", "http", "warm")
 CASES = "cases"
 """Has a page of its own: docs/hard-cases.md."""
-WARM = "warm"
-"""The one question that `--only` narrows, beside the cases."""
+NARROWED = ("http", "warm")
+"""The questions that `--only` narrows, beside the cases."""
 PAGE = peers.ROOT / "docs" / "benchmarks.md"
 _SECTION = re.compile(r"<!-- question: (\w+) -->\n(.*?)(?=<!-- question: |\Z)", re.DOTALL)
 
@@ -34,8 +34,8 @@ def main() -> None:
         "--only",
         action="append",
         metavar="NAME",
-        help="of the question cases: ask the tools whose names begin so; of warm: the applications and tools (the page "
-        "is not written then)",
+        help="of the question cases: ask the tools whose names begin so; of http and warm: the servers, or "
+        "applications, and tools (the page is not written then)",
     )
     parser.add_argument("--quick", action="store_true", help="few repetitions, small trees; the page is not written")
     chosen = parser.parse_args()
@@ -64,7 +64,7 @@ def _run(questions: list[str], quick: bool, only: list[str]) -> None:
             continue
         text = _ask(question, quick, only)
         print(text, flush=True)
-        if not quick and not (only and question == WARM):
+        if not quick and not (only and question in NARROWED):
             PAGE.write_text(_page(problems, _sections() | {question: text}))
 
 
@@ -73,7 +73,7 @@ def _ask(question: str, quick: bool, only: list[str]) -> str:
     scratch = Path(tempfile.mkdtemp(prefix="benchmarks-"))
     before, began = os.getloadavg()[0], time.monotonic()
     try:
-        section = measure(scratch, quick, only) if question == WARM else measure(scratch, quick)
+        section = measure(scratch, quick, only) if question in NARROWED else measure(scratch, quick)
     finally:
         processes.end_all()
         shutil.rmtree(scratch, ignore_errors=True)

@@ -25,6 +25,11 @@ APPLICATION_PACKAGES = (
     *("django", "djangorestframework", "fastapi", "flask", "jurigged", "pandas", "sqlalchemy", "uvicorn", "wagtail"),
     *("watchfiles", "watchdog<7"),  # where watchdog 7.1 is there, flask's reloader does not notice changes
 )
+SERVERS = CACHE / "servers"
+SERVER_PACKAGES = (
+    *("gunicorn", "uvicorn", "hypercorn", "granian", "waitress", "flask", "django", "tornado", "aiohttp"),
+    *("hupper", "watchfiles", "watchdog<7"),  # as above
+)
 CHILD = CACHE / "child"
 FLOOR = CACHE / "floor"
 INSTALL_LIMIT = 600
@@ -68,6 +73,20 @@ def prepare_applications() -> list[str]:
         _pip("uvicorn-hmr", python=APPLICATIONS / "bin" / "python")
     hmr = APPLICATIONS / "bin" / "uvicorn-hmr"
     return [] if hmr.exists() else ["uvicorn-hmr is left out: pip could not install it (it needs Python 3.12)."]
+
+
+def prepare_servers() -> str:
+    """The servers of the question http, and the tools that run inside them, in an environment of their own. Returns
+    what was installed, as words."""
+    python = SERVERS / "bin" / "python"
+    if not (SERVERS / "bin" / "hupper").exists():
+        _call(_newest_python(), "-m", "venv", "--clear", str(SERVERS))
+        if not _pip(*SERVER_PACKAGES, python=python):
+            raise SystemExit("benchmarks: pip could not install the servers")
+    found = output(str(python), "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check").split()
+    names = {re.split("[<>=]", package)[0] for package in SERVER_PACKAGES} | {"werkzeug"}
+    named = [word.replace("==", " ") for word in found if word.partition("==")[0].lower() in names]
+    return ", ".join([output(str(python), "--version").strip(), *named])
 
 
 def _newest_python() -> str:
