@@ -93,7 +93,9 @@ def test_the_next_one_waits_where_it_would_be_noticed(slow_to_end: Project) -> N
         assert lines(project) == ["up 1", "ends"]
         let_go(project)
 
-        tool.expect("Warm restart from before leaf.py, prepared while the old process ended, released in")
+        tool.expect(
+            "Warm restart from (?:inside app|before leaf).py, prepared while the old process ended, released in"
+        )
         tool.expect(f"Process {new} started")
         wait_for(project, "up 22")
         assert lines(project) == ["up 1", "ends", "gone", "up 22"]

@@ -345,7 +345,7 @@ def test_also_after_a_restart(project: Project) -> None:
         at_rest(tool)
         wait_for(project, "up")
         project.write("leaf.py", "x = 1\n")
-        tool.expect("Warm restart from before leaf.py")
+        tool.expect("Warm restart from (?:inside app|before leaf).py")
         at_rest(tool)
         project.write("lazy.py", "value = 22\n")
         tool.expect("^lazy.py changed: the running program has not used it$")
@@ -476,7 +476,7 @@ def test_a_resumed_program_that_is_stuck_is_started_cold_and_so_the_next_time(pr
         tool.watching()
 
         project.write("leaf.py", STUCK.format(value=22))
-        tool.expect("Warm restart from before leaf.py")
+        tool.expect("Warm restart from (?:inside app|before leaf).py")
         tool.expect(r"The resumed process has not come up in .* \(it waits for a lock\), start process anew")
         wait_for(project, "up 22")
 

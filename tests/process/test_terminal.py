@@ -202,8 +202,10 @@ class TestModes:
         """An interactive shell has modes of its own: whatever they are, they are not ours to change."""
         with terminal(RAW, mark, tmp_path, shell="jobs") as it:
             it.start()
+            os.kill(it.guard, signal.SIGSTOP)  # or it might be quicker than the shell
             os.kill(it.tool, signal.SIGKILL)
             it.expect("SHELL DONE -9")
+            os.kill(it.guard, signal.SIGCONT)
             eventually(lambda: survivors(mark) == [it.leader])
             assert it.flags() == (False, False)
 

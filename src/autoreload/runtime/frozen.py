@@ -71,9 +71,17 @@ class Frozen:
     """One snapshot: `child` is what goes on as the program, or the next snapshot."""
 
     def __init__(
-        self, program: Program, child: int, control: Stream, listener: Stream, up: Stream | None, signals: int
+        self,
+        program: Program,
+        child: int,
+        control: Stream,
+        listener: Stream,
+        up: Stream | None,
+        signals: int,
+        files: dict[int, str],
     ) -> None:
-        """`signals`: see kernel.signal_descriptor."""
+        """`signals`: see kernel.signal_descriptor. `files`: which are open, see offsets.named: as they were before the
+        fork, for the program may have replaced them by now."""
         self._program = program
         self._below = Below(child, self._pass_down)
         self._control: Stream | None = control
@@ -90,7 +98,7 @@ class Frozen:
         self._heir = 0
         self._handlers = _ignore_all() if native.count() > 1 else {}
         self._signals = signals
-        self._files = offsets.named()
+        self._files = files
         self._poll = _poll()
         self._main = kernel.process_descriptor(child)
         for source in (control, listener, self._signals, self._main):

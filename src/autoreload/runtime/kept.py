@@ -29,6 +29,7 @@ class Kept:
         self._generator = generator.Saved()
         self._loop = loop.save()
         self._offsets = offsets.save()
+        self.files = offsets.named()
 
     def freeze(self) -> None:
         """In the snapshot: nothing is to wake it up."""

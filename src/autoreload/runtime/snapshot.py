@@ -73,7 +73,7 @@ def _take(program: Program, kind: str, path: str, best: bool) -> str:
         try:
             kept.freeze()
             os.close(spare)
-            frozen = Frozen(program, child, control, listener, up, signals)
+            frozen = Frozen(program, child, control, listener, up, signals, kept.files)
             frozen.tell(kind, path, best, age, line, (made, removed), alone)
             gate = frozen.until_resumed()  # returns in a new child
         except BaseException:
