@@ -6,16 +6,20 @@ import os
 import select
 import socket
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from autoreload.core.page import Failure
 from autoreload.linux import pause
 from autoreload.linux.openfiles import open_in
 from autoreload.sockets.answering import Answering
-from autoreload.sockets.draining import Draining
 from autoreload.sockets.keeper import Keeper
 from autoreload.sockets.listening import Listening
-from autoreload.sockets.notified import Notified
-from autoreload.sockets.readiness import Readiness
+
+# What is not needed before the command runs is imported when it does.
+if TYPE_CHECKING:
+    from autoreload.core.page import Failure
+    from autoreload.sockets.draining import Draining
+    from autoreload.sockets.notified import Notified
+    from autoreload.sockets.readiness import Readiness
 
 
 class Holder:
@@ -48,6 +52,8 @@ class Holder:
 
     def listen_for_ready(self) -> str:
         """Hear sd_notify(3): the address for NOTIFY_SOCKET in the environment of the command."""
+        from autoreload.sockets.notified import Notified
+
         self._notified = Notified()
         self._epoll.register(self._notified, select.EPOLLIN)
         return self._notified.address
@@ -119,6 +125,8 @@ class Holder:
     def started(self, now: float) -> None:
         """It was executed."""
         self._has_served = False
+        from autoreload.sockets.readiness import Readiness
+
         self._readiness = Readiness(now)
 
     def serves(self, tree: Callable[[], Iterable[int]], now: float) -> float | None:
@@ -163,6 +171,8 @@ class Holder:
         ports = {name[1] for family, name in names if family != socket.AF_UNIX}
         needs_no_pause = among_others or (self._keeper is not None and self._keeper.has_runtime)
         how = self._nothing if needs_no_pause else self._pause
+        from autoreload.sockets.draining import Draining
+
         self._draining = Draining(self._inodes(), ports, tree, paths, grace, among_others, how)
 
     def _nothing(self) -> None:
