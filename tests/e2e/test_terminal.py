@@ -15,10 +15,10 @@ WAIT = "print('up', flush=True)\nimport time\nwhile True: time.sleep(0.05)\n"
 """Not pause(2): a SIGINT just before it would be handled by Python after the next one only."""
 RAW = "import tty\ntty.setraw(0)\n" + WAIT
 HANDLES_INTERRUPT = """
-import signal, sys, time
+import os, signal, sys, time
 def bye(*_):
     time.sleep(0.2)
-    print("saved", flush=True)
+    os.write(1, b"saved\\n")  # print() may just be at work
     sys.exit()
 signal.signal(signal.SIGINT, bye)
 """
